@@ -1,0 +1,168 @@
+// Package settings turns the legacy INI files of a site into one typed value:
+// every setting the cluster knows, with its default, written down once in the
+// tags of the structs below. The README's tables, `dfsctl config show`, the
+// environment overrides and the search for misspelt keys all read those tags.
+//
+// Tags: file and group say where a struct's keys stand, key is the legacy
+// name, default its value when no file sets it, env the environment variable
+// that overrides it, doc one sentence for the README.
+package settings
+
+import (
+	"io/fs"
+	"time"
+)
+
+// Settings is the configuration of one cluster. It is a value: parsed once by
+// [Load] and passed to constructors. The zero value is not useful; start from
+// [Defaults] to build one in code.
+type Settings struct {
+	// Root is the site root, the directory that relative paths of the
+	// settings and of local files start from.
+	Root string
+
+	Clustering Clustering     `file:"file.ini" group:"ClusteringSettings"`
+	DFS        DFS            `file:"file.ini" group:"eZDFSClusteringSettings"`
+	Dispatch   Dispatch       `file:"file.ini" group:"DispatchableDFS"`
+	Files      Files          `file:"site.ini" group:"FileSettings"`
+	Content    Content        `file:"site.ini" group:"ContentSettings"`
+	SiteDB     SiteDB         `file:"site.ini" group:"DatabaseSettings"`
+	NFS        map[string]NFS // by instance: "nfs", "nfs:cold"
+	S3         map[string]S3  // by instance: "s3", "s3:media"
+	GCS        map[string]GCS // by instance: "gcs", "gcs:archive"
+}
+
+// Clustering is [ClusteringSettings] of file.ini.
+type Clustering struct {
+	FileHandler   string            `key:"FileHandler" default:"eZDFSFileHandler" doc:"The legacy file handler class; ezdfs serves eZDFSFileHandler."`
+	StaleHandling map[string]string `key:"NonExistantStaleCacheHandling" default:"viewcache=wait;cacheblock=wait;misc=wait" doc:"What a reader does while a cache file without any stale copy is generated, by kind: wait or generate."`
+}
+
+// DFS is [eZDFSClusteringSettings] of file.ini: the metadata store, the mount
+// and the choice of the backend or the dispatcher.
+type DFS struct {
+	MountPointPath string `key:"MountPointPath" env:"DFS_MOUNT_POINT_PATH" doc:"Root of the NFS tree, absolute or relative to the site root."`
+	DFSBackend     string `key:"DFSBackend" default:"eZDFSFileHandlerDFSBackend" doc:"Backend of every path, or the dispatcher's class to route by [DispatchableDFS]."`
+
+	DBBackend  string `key:"DBBackend" default:"eZDFSFileHandlerMySQLiBackend" env:"DFS_DB_BACKEND" doc:"Metadata engine: a legacy MySQL class name, MySQL, or SQLite."`
+	DBHost     string `key:"DBHost" default:"dbhost" env:"DFS_DB_HOST" doc:"Database host."`
+	DBReadHost string `key:"DBReadHost" env:"DFS_DB_READ_HOST" doc:"Read replica, host or host:port, for listings, which may lag."`
+	DBPort     int    `key:"DBPort" default:"3306" env:"DFS_DB_PORT" doc:"Database port."`
+	DBSocket   string `key:"DBSocket" env:"DFS_DB_SOCKET" doc:"Unix socket; when set, host and port are not used."`
+	DBName     string `key:"DBName" default:"cluster" env:"DFS_DB_NAME" doc:"Database name; for SQLite the file, relative to the site root."`
+	DBUser     string `key:"DBUser" default:"root" env:"DFS_DB_USER" doc:"Database user."`
+	DBPassword Secret `key:"DBPassword" env:"DFS_DB_PASSWORD" doc:"Database password."`
+
+	DBConnectRetries int    `key:"DBConnectRetries" default:"3" doc:"How often to try to connect."`
+	DBExecuteRetries int    `key:"DBExecuteRetries" default:"20" doc:"How often to repeat a transaction after a deadlock or a lock wait."`
+	MaxCopyRetries   int    `key:"MaxCopyRetries" default:"5" doc:"How often to repeat reading or copying a body that changed meanwhile."`
+	TableCache       string `key:"MetaDataTableNameCache" default:"ezdfsfile_cache" doc:"Table of the cache files; ezdfsfile for a single table."`
+}
+
+// Dispatch is [DispatchableDFS] of file.ini.
+type Dispatch struct {
+	DefaultBackend string `key:"DefaultBackend" default:"eZDFSFileHandlerDFSBackend" doc:"Backend of the paths that no rule matches."`
+	PathBackends   []Rule `key:"PathBackends" doc:"Rules in order, PathBackends[prefix]=backend; the first match wins."`
+	PathMatching   string `key:"PathMatching" default:"prefix" doc:"prefix: a rule takes the paths that begin with its key. contains: the legacy code's test, anywhere in the path."`
+}
+
+// Rule sends the paths that match Prefix to Backend.
+type Rule struct {
+	Prefix  string
+	Backend string // a legacy class name or an instance: "nfs", "s3:media"
+	Origin  Origin
+}
+
+// Files is [FileSettings] of site.ini.
+type Files struct {
+	VarDir     string      `key:"VarDir" default:"var" doc:"Directory of all files of the site, relative to the site root."`
+	StorageDir string      `key:"StorageDir" default:"storage" doc:"Part of a path that makes it a storage file."`
+	CacheDir   string      `key:"CacheDir" default:"cache" doc:"Part of a path that makes it a cache file, unless StorageDir is part of it too."`
+	FileMode   fs.FileMode `key:"StorageFilePermissions" default:"0666" doc:"Mode of files on NFS, octal; the umask is not applied."`
+	DirMode    fs.FileMode `key:"StorageDirPermissions" default:"0777" doc:"Mode of directories on NFS, octal; the umask is not applied."`
+}
+
+// Content is [ContentSettings] of site.ini.
+type Content struct {
+	GenerationTimeout time.Duration `key:"CacheGenerationTimeout" default:"60" doc:"Seconds after which another process may take over the generation of a cache file."`
+}
+
+// SiteDB is [DatabaseSettings] of site.ini.
+type SiteDB struct {
+	Charset string `key:"Charset" doc:"Charset of the content database (used by clusterize --content-db); the cluster tables are always read as utf8mb4."`
+}
+
+// NFS is one mounted tree. The instance "nfs" takes MountPointPath from
+// [eZDFSClusteringSettings]; "nfs:cold" from the group [nfs:cold] of file.ini.
+type NFS struct {
+	Name           string
+	MountPointPath string      `key:"MountPointPath" env:"DFS_NFS_*_MOUNT_POINT_PATH" doc:"Root of the tree, absolute or relative to the site root."`
+	FileMode       fs.FileMode `key:"StorageFilePermissions" doc:"Mode of files, octal; by default that of site.ini."`
+	DirMode        fs.FileMode `key:"StorageDirPermissions" doc:"Mode of directories, octal; by default that of site.ini."`
+}
+
+// S3 is one bucket: [BackendSettings] of dfsamazons3.ini for the instance
+// "s3", the group [s3:media] of the same file for "s3:media".
+type S3 struct {
+	Name                 string
+	AccessKeyID          string `key:"AccessKeyID" env:"DFS_S3_*_ACCESS_KEY_ID" doc:"Access key; empty, with an empty secret, for the default credential chain."`
+	SecretAccessKey      Secret `key:"SecretAccessKey" env:"DFS_S3_*_SECRET_ACCESS_KEY" doc:"Secret key."`
+	Bucket               string `key:"Bucket" env:"DFS_S3_*_BUCKET" doc:"Bucket name."`
+	Region               string `key:"Region" default:"us-east-1" env:"DFS_S3_*_REGION" doc:"Region of the bucket."`
+	Version              string `key:"Version" doc:"Ignored; the PHP SDK wanted it."`
+	Endpoint             string `key:"Endpoint" env:"DFS_S3_*_ENDPOINT" doc:"URL of an S3-compatible service; empty for Amazon."`
+	UsePathStyleEndpoint bool   `key:"UsePathStyleEndpoint" default:"disabled" doc:"Put the bucket into the path instead of the host name."`
+	Prefix               string `key:"Prefix" doc:"Put before every path to make the object key, byte for byte."`
+	ACL                  string `key:"ACL" doc:"Canned ACL sent with every write, such as public-read; empty sends none."`
+	StorageClass         string `key:"StorageClass" doc:"Storage class sent with every write."`
+	ServerSideEncryption string `key:"ServerSideEncryption" doc:"AES256, aws:kms or aws:kms:dsse; empty leaves it to the bucket."`
+	CacheControl         string `key:"CacheControl" doc:"Cache-Control kept with every object."`
+	PublicURL            string `key:"PublicURL" doc:"Base of public URLs, such as a CDN's; by default the object's own URL."`
+	PartSize             int64  `key:"PartSize" default:"8M" doc:"Bytes of one part of a multipart upload (K, M and G as units), at least 5M; bodies up to this size are held in memory."`
+	Concurrency          int    `key:"Concurrency" default:"4" doc:"Parts of one body uploaded at the same time."`
+	AbortUploads         bool   `key:"AbortUploads" default:"disabled" doc:"Abort multipart uploads that fail. The legacy's IAM policy does not allow it: grant s3:AbortMultipartUpload, or let a lifecycle rule of the bucket remove them."`
+}
+
+// GCS is one bucket: [BackendSettings] of dfsgcs.ini for the instance "gcs",
+// the group [gcs:archive] of the same file for "gcs:archive".
+type GCS struct {
+	Name            string
+	Bucket          string `key:"Bucket" env:"DFS_GCS_*_BUCKET" doc:"Bucket name."`
+	ProjectID       string `key:"ProjectID" env:"DFS_GCS_*_PROJECT_ID" doc:"Project that pays for requests; needed for requester-pays buckets only."`
+	CredentialsFile string `key:"CredentialsFile" env:"DFS_GCS_*_CREDENTIALS_FILE" doc:"Service account key, relative to the site root; empty for the default credentials."`
+	Endpoint        string `key:"Endpoint" env:"DFS_GCS_*_ENDPOINT" doc:"URL of an emulator, used without credentials unless CredentialsFile is set; empty for Google."`
+	Prefix          string `key:"Prefix" doc:"Put before every path to make the object name, byte for byte."`
+	ACL             string `key:"ACL" doc:"Predefined ACL sent with every write, such as publicRead; empty sends none."`
+	StorageClass    string `key:"StorageClass" doc:"Storage class of new objects."`
+	CacheControl    string `key:"CacheControl" doc:"Cache-Control kept with every object."`
+	PublicURL       string `key:"PublicURL" doc:"Base of public URLs, such as a CDN's; by default the object's own URL."`
+}
+
+// Origin is where a value was set.
+type Origin struct {
+	File string // "" for a default; "environment" for a variable
+	Line int    // 1-based; 0 where there is no line
+	// Name is the environment variable, when File is "environment".
+	Name string
+}
+
+// Secret is a value that is never printed: formatting, JSON and logs show
+// stars. Reveal returns it.
+type Secret string
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "********"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the secret from encoders.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
