@@ -113,3 +113,5 @@ require (
 	modernc.org/mathutil v1.7.1
 	modernc.org/memory v1.12.1
 )
+
+require github.com/gabriel-vasile/mimetype v1.4.11 // indirect
