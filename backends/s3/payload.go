@@ -1,0 +1,78 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"sync"
+)
+
+// payload is the body of one request. An HTTP transport may go on reading a
+// body for a moment after the request has ended; once released, a payload
+// refuses that, so that its bytes can be used for something else.
+type payload struct {
+	mu sync.Mutex
+	r  *bytes.Reader // nil once released
+}
+
+var errReleased = errors.New("the request has ended")
+
+func newPayload(data []byte) *payload { return &payload{r: bytes.NewReader(data)} }
+
+func (p *payload) Read(to []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.r == nil {
+		return 0, errReleased
+	}
+	return p.r.Read(to)
+}
+
+// Seek lets the SDK start a retry from the first byte.
+func (p *payload) Seek(offset int64, whence int) (int64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.r == nil {
+		return 0, errReleased
+	}
+	return p.r.Seek(offset, whence)
+}
+
+func (p *payload) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.r = nil
+}
+
+// checksum is the CRC32 of data as S3 writes it.
+func checksum(data []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(data)))
+}
+
+// fill appends bytes of r to buf until it holds limit bytes or r ends, which
+// is no error. The buffer grows with what arrives, not with what is announced.
+func fill(ctx context.Context, r io.Reader, buf []byte, limit int64) ([]byte, error) {
+	const least = 64 << 10
+	for int64(len(buf)) < limit {
+		if err := ctx.Err(); err != nil {
+			return buf, err
+		}
+		if len(buf) == cap(buf) {
+			size := min(max(2*int64(cap(buf)), least), limit)
+			buf = append(make([]byte, 0, size), buf...)
+		}
+		n, err := r.Read(buf[len(buf):min(int64(cap(buf)), limit)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+	return buf, nil
+}

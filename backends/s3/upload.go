@@ -1,0 +1,194 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"example.com/ezdfs/backends"
+)
+
+// upload is a multipart upload. Once all parts are there it is what Stage and
+// StageCopy return.
+type upload struct {
+	b      *Backend
+	object object
+	id     string
+	mark   string // in the object's metadata, so that it can be told from others
+	size   int64
+	done   bool
+
+	mu    sync.Mutex
+	parts []types.CompletedPart
+}
+
+// create begins a multipart upload.
+func (b *Backend) create(ctx context.Context, op string, o object) (*upload, error) {
+	mark := backends.NewStagedName()[len(backends.StagedPrefix):]
+	o.metadata = maps.Clone(o.metadata)
+	o.metadata[metaUpload] = mark
+	out, err := b.client.CreateMultipartUpload(ctx, b.createInput(o))
+	if err != nil {
+		return nil, b.fail(ctx, op, o.path, err)
+	}
+	return &upload{b: b, object: o, id: aws.ToString(out.UploadId), mark: mark}, nil
+}
+
+// stageUpload uploads a body whose first part has been read already.
+func (b *Backend) stageUpload(ctx context.Context, o object, first []byte, in *source) (backends.Staged, error) {
+	u, err := b.create(ctx, "stage", o)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.send(ctx, first, in); err != nil {
+		u.Discard(ctx)
+		return nil, b.fail(ctx, "stage", o.path, err)
+	}
+	return u, nil
+}
+
+// send reads the body part by part while up to Concurrency parts are on their
+// way. The first failure ends everything.
+func (u *upload) send(ctx context.Context, first []byte, in *source) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(u.b.set.Concurrency + 1)
+	group.Go(func() error { return u.feed(ctx, group, first, in) })
+	return group.Wait()
+}
+
+// feed starts the upload of each part. It holds parts of no more than
+// Concurrency+1 times PartSize bytes, or one part where that is longer.
+func (u *upload) feed(ctx context.Context, group *errgroup.Group, first []byte, in *source) error {
+	b := u.b
+	plan := newPlan(b.limits, b.set.PartSize, in.announced)
+	total := b.set.PartSize * int64(b.set.Concurrency+1)
+	memory := semaphore.NewWeighted(total)
+	for n := int64(1); ; n++ {
+		limit := plan.part(n)
+		weight := min(limit, total)
+		if err := memory.Acquire(ctx, weight); err != nil {
+			return err
+		}
+		buf := first
+		if n > 1 {
+			buf = b.buffer(limit)
+		}
+		data, err := in.next(ctx, buf, limit)
+		switch {
+		case err != nil:
+			return err
+		case len(data) == 0:
+			return nil
+		case n > b.limits.maxParts:
+			return in.fail(backends.ErrSize, fmt.Errorf("longer than %d parts of at most %d bytes", b.limits.maxParts, limit))
+		}
+		u.size += int64(len(data))
+		group.Go(func() error {
+			defer memory.Release(weight)
+			return u.sendPart(ctx, n, data)
+		})
+		if in.ended {
+			return nil
+		}
+	}
+}
+
+func (u *upload) sendPart(ctx context.Context, n int64, data []byte) error {
+	body, crc := newPayload(data), checksum(data)
+	defer u.b.recycle(data)
+	defer body.release()
+	out, err := u.b.client.UploadPart(ctx, &s3.UploadPartInput{
+		Bucket: u.b.bucket(), Key: u.b.key(u.object.path), UploadId: aws.String(u.id), PartNumber: aws.Int32(int32(n)),
+		Body: body, ContentLength: aws.Int64(int64(len(data))), ChecksumCRC32: aws.String(crc),
+	})
+	if err != nil {
+		return err
+	}
+	u.add(types.CompletedPart{PartNumber: aws.Int32(int32(n)), ETag: out.ETag, ChecksumCRC32: aws.String(crc)})
+	return nil
+}
+
+func (u *upload) add(part types.CompletedPart) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.parts = append(u.parts, part)
+}
+
+// buffer returns an empty buffer for a part of at most limit bytes.
+func (b *Backend) buffer(limit int64) []byte {
+	if limit == b.set.PartSize {
+		if kept, ok := b.buffers.Get().(*[]byte); ok {
+			return (*kept)[:0]
+		}
+	}
+	return make([]byte, 0, limit)
+}
+
+// recycle keeps a buffer for another part. Nothing may use it any more.
+func (b *Backend) recycle(buf []byte) {
+	if int64(cap(buf)) == b.set.PartSize {
+		b.buffers.Put(&buf)
+	}
+}
+
+func (u *upload) Size() int64 { return u.size }
+
+// Publish completes the upload. When the answer of an attempt is lost the next
+// one finds no upload any more: then the object itself tells whether it was
+// completed.
+func (u *upload) Publish(ctx context.Context) error {
+	path := u.object.path
+	if u.done {
+		return u.b.over(path)
+	}
+	slices.SortFunc(u.parts, func(a, b types.CompletedPart) int { return int(*a.PartNumber - *b.PartNumber) })
+	_, err := u.b.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: u.b.bucket(), Key: u.b.key(path), UploadId: aws.String(u.id),
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
+	})
+	if code(err) == "NoSuchUpload" {
+		if head, _, headErr := u.b.head(ctx, "publish", path); headErr == nil && head.Metadata[metaUpload] == u.mark {
+			err = nil
+		}
+	}
+	if err != nil {
+		return u.b.fail(ctx, "publish", path, err)
+	}
+	u.done = true
+	return nil
+}
+
+// Discard aborts the upload where that is allowed; else it says what was left
+// behind, once.
+func (u *upload) Discard(ctx context.Context) error {
+	if u.done {
+		return nil
+	}
+	u.done = true
+	path := u.object.path
+	if !u.b.set.AbortUploads {
+		u.b.log.WarnContext(ctx, "multipart upload left behind: grant s3:AbortMultipartUpload and set AbortUploads=enabled, or let a lifecycle rule of the bucket abort incomplete uploads",
+			slog.String("backend", u.b.set.Name), slog.String("bucket", u.b.set.Bucket),
+			slog.String("key", *u.b.key(path)), slog.String("upload_id", u.id))
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	_, err := u.b.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
+		Bucket: u.b.bucket(), Key: u.b.key(path), UploadId: aws.String(u.id),
+	})
+	if err != nil && code(err) != "NoSuchUpload" {
+		return u.b.fail(ctx, "discard", path, err)
+	}
+	return nil
+}

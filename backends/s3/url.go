@@ -1,0 +1,78 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/settings"
+)
+
+// PublicURL is the address of the object at path: below the settings'
+// PublicURL, which stands for the root of the bucket, or else the bucket's own
+// URL.
+func (b *Backend) PublicURL(path string) string {
+	return b.publicURL + escapePath(*b.key(path))
+}
+
+// longestLoan is how long a signature may be valid.
+const longestLoan = 7 * 24 * time.Hour
+
+// SignURL returns a presigned GET, valid for at most seven days.
+func (b *Backend) SignURL(ctx context.Context, path string, expires time.Duration) (string, error) {
+	if err := backends.CheckPath(b.set.Name, "sign", path); err != nil {
+		return "", err
+	}
+	if err := ctx.Err(); err != nil {
+		return "", b.classify("sign", path, err)
+	}
+	if expires < time.Second || expires > longestLoan {
+		return "", &backends.Error{Backend: b.set.Name, Op: "sign", Path: path, Kind: fs.ErrInvalid,
+			Err: fmt.Errorf("%v is not between a second and %v", expires, longestLoan)}
+	}
+	signed, err := s3.NewPresignClient(b.client).PresignGetObject(ctx,
+		&s3.GetObjectInput{Bucket: b.bucket(), Key: b.key(path)}, s3.WithPresignExpires(expires))
+	if err != nil {
+		return "", b.fail(ctx, "sign", path, err)
+	}
+	return signed.URL, nil
+}
+
+// publicBase returns the URL of the bucket's root, with a slash at its end.
+func publicBase(ctx context.Context, set settings.S3, region string) (string, error) {
+	if set.PublicURL != "" {
+		return strings.TrimRight(set.PublicURL, "/") + "/", nil
+	}
+	in := s3.EndpointParameters{Bucket: aws.String(set.Bucket), Region: aws.String(region),
+		ForcePathStyle: aws.Bool(set.UsePathStyleEndpoint)}
+	if set.Endpoint != "" {
+		in.Endpoint = aws.String(set.Endpoint)
+	}
+	endpoint, err := s3.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, in)
+	if err != nil {
+		return "", fmt.Errorf("%s: dfsamazons3.ini: Bucket=%s Region=%s: %w", set.Name, set.Bucket, region, err)
+	}
+	return strings.TrimRight(endpoint.URI.String(), "/") + "/", nil
+}
+
+// escapePath percent-encodes everything but slashes and the characters that
+// no part of a URL reserves.
+func escapePath(path string) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~/", c) >= 0:
+			b.WriteByte(c)
+		default:
+			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
+		}
+	}
+	return b.String()
+}
