@@ -112,6 +112,9 @@ func (d *Dispatcher) Ping(ctx context.Context) error {
 // Sync makes what was staged and published with Attributes.Deferred durable,
 // on every backend that defers.
 func (d *Dispatcher) Sync(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return &backends.Error{Backend: d.Name(), Op: "sync", Err: err}
+	}
 	return d.each(func(b backends.Backend) error {
 		if s, ok := b.(backends.Syncer); ok {
 			return s.Sync(ctx)
@@ -160,6 +163,9 @@ func (d *Dispatcher) PublicURL(path string) string {
 // SignURL fails with errors.ErrUnsupported where the path's backend signs
 // nothing.
 func (d *Dispatcher) SignURL(ctx context.Context, path string, expires time.Duration) (string, error) {
+	if err := backends.CheckPath(d.Name(), "sign", path); err != nil {
+		return "", err
+	}
 	b := d.backend(path)
 	if signer, ok := b.(backends.URLSigner); ok {
 		return signer.SignURL(ctx, path, expires)

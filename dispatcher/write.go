@@ -17,12 +17,18 @@ func (d *Dispatcher) Stage(ctx context.Context, path string, body io.Reader, att
 // StageCopy copies inside one backend on the store's side where it can; across
 // two backends the body is streamed, and staged only when it arrived whole.
 func (d *Dispatcher) StageCopy(ctx context.Context, src, dst string) (backends.Staged, backends.Info, error) {
+	if err := d.checkPaths("copy", src, dst); err != nil {
+		return nil, backends.Info{}, err
+	}
 	return backends.StageCopy(ctx, d.backend(src), src, d.backend(dst), dst)
 }
 
 // Rename is as atomic as the one backend of both paths makes it. Across two
 // backends the copy is complete and verified before the source goes.
 func (d *Dispatcher) Rename(ctx context.Context, src, dst string) error {
+	if err := d.checkPaths("rename", src, dst); err != nil {
+		return err
+	}
 	from, to := d.backend(src), d.backend(dst)
 	if from == to {
 		return backends.Rename(ctx, from, src, dst)
@@ -36,6 +42,15 @@ func (d *Dispatcher) Rename(ctx context.Context, src, dst string) error {
 		return err
 	}
 	return from.Delete(ctx, []string{src})
+}
+
+// checkPaths refuses a path that cannot name a body before the other one's
+// store is touched.
+func (d *Dispatcher) checkPaths(op, src, dst string) error {
+	if err := backends.CheckPath(d.Name(), op, src); err != nil {
+		return err
+	}
+	return backends.CheckPath(d.Name(), op, dst)
 }
 
 // Delete gives each backend its paths, all backends at once.

@@ -55,6 +55,9 @@ type Harness struct {
 	// StagesInMemory: a small body is staged without asking the store, so that
 	// a broken store shows when it is published.
 	StagesInMemory bool
+	// Dispatches: the backend stands for others, so errors name the one that
+	// was asked and what it was asked to do.
+	Dispatches bool
 	// Unsupported reports paths that the service of the tests (not the
 	// backend) cannot hold, such as names one emulator mistreats.
 	Unsupported func(path string) bool
