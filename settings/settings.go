@@ -3,9 +3,21 @@
 // tags of the structs below. The README's tables, `dfsctl config show`, the
 // environment overrides and the search for misspelt keys all read those tags.
 //
-// Tags: file and group say where a struct's keys stand, key is the legacy
-// name, default its value when no file sets it, env the environment variable
-// that overrides it, doc one sentence for the README.
+// [Load] reads a site's files, [Check] lists everything wrong with them, and
+// [Defaults] is where a program starts that has no files:
+//
+//	s, err := settings.Load(settings.Options{Root: "/srv/site"})
+//	def, rules, contains := s.Routing()
+//
+// The package reaches no service: whether the bucket is there and the password
+// right is for those to find out that use them.
+//
+// Tags of a struct: file and group say where its keys stand, kind that it is a
+// map of named instances. Tags of a field: key is the legacy name, default its
+// value when no file sets it, env the environment variable that overrides it
+// (with * for the name of an instance), min, max and oneof what it may be,
+// path that a relative value starts at the site root, doc one sentence for the
+// README.
 package settings
 
 import (
@@ -21,33 +33,40 @@ type Settings struct {
 	// settings and of local files start from.
 	Root string
 
-	Clustering Clustering     `file:"file.ini" group:"ClusteringSettings"`
-	DFS        DFS            `file:"file.ini" group:"eZDFSClusteringSettings"`
-	Dispatch   Dispatch       `file:"file.ini" group:"DispatchableDFS"`
-	Files      Files          `file:"site.ini" group:"FileSettings"`
-	Content    Content        `file:"site.ini" group:"ContentSettings"`
-	SiteDB     SiteDB         `file:"site.ini" group:"DatabaseSettings"`
-	NFS        map[string]NFS // by instance: "nfs", "nfs:cold"
-	S3         map[string]S3  // by instance: "s3", "s3:media"
-	GCS        map[string]GCS // by instance: "gcs", "gcs:archive"
+	Clustering Clustering `file:"file.ini" group:"ClusteringSettings"`
+	DFS        DFS        `file:"file.ini" group:"eZDFSClusteringSettings"`
+	Dispatch   Dispatch   `file:"file.ini" group:"DispatchableDFS"`
+	Files      Files      `file:"site.ini" group:"FileSettings"`
+	Content    Content    `file:"site.ini" group:"ContentSettings"`
+	SiteDB     SiteDB     `file:"site.ini" group:"DatabaseSettings"`
+
+	// The backends by instance name, "s3" or "s3:media". Those are here that
+	// the routing names, that have a group of their own, or whose default
+	// group names a bucket or a mount.
+	NFS map[string]NFS `kind:"nfs" file:"file.ini"`
+	S3  map[string]S3  `kind:"s3" file:"dfsamazons3.ini" group:"BackendSettings"`
+	GCS map[string]GCS `kind:"gcs" file:"dfsgcs.ini" group:"BackendSettings"`
+
+	// origins tells where each value that no default gave was set.
+	origins map[settingID]Origin
 }
 
 // Clustering is [ClusteringSettings] of file.ini.
 type Clustering struct {
 	FileHandler   string            `key:"FileHandler" default:"eZDFSFileHandler" doc:"The legacy file handler class; ezdfs serves eZDFSFileHandler."`
-	StaleHandling map[string]string `key:"NonExistantStaleCacheHandling" default:"viewcache=wait;cacheblock=wait;misc=wait" doc:"What a reader does while a cache file without any stale copy is generated, by kind: wait or generate."`
+	StaleHandling map[string]string `key:"NonExistantStaleCacheHandling" oneof:"wait|generate" default:"viewcache=wait;cacheblock=wait;misc=wait" doc:"What a reader does while a cache file without any stale copy is generated, by kind: wait or generate."`
 }
 
 // DFS is [eZDFSClusteringSettings] of file.ini: the metadata store, the mount
 // and the choice of the backend or the dispatcher.
 type DFS struct {
-	MountPointPath string `key:"MountPointPath" env:"DFS_MOUNT_POINT_PATH" doc:"Root of the NFS tree, absolute or relative to the site root."`
+	MountPointPath string `key:"MountPointPath" path:"root" env:"DFS_MOUNT_POINT_PATH" doc:"Root of the NFS tree, absolute or relative to the site root."`
 	DFSBackend     string `key:"DFSBackend" default:"eZDFSFileHandlerDFSBackend" doc:"Backend of every path, or the dispatcher's class to route by [DispatchableDFS]."`
 
 	DBBackend  string `key:"DBBackend" default:"eZDFSFileHandlerMySQLiBackend" env:"DFS_DB_BACKEND" doc:"Metadata engine: a legacy MySQL class name, MySQL, or SQLite."`
-	DBHost     string `key:"DBHost" default:"dbhost" env:"DFS_DB_HOST" doc:"Database host."`
+	DBHost     string `key:"DBHost" default:"dbhost" env:"DFS_DB_HOST" doc:"Database host. The variable also overrides a DBSocket of the files."`
 	DBReadHost string `key:"DBReadHost" env:"DFS_DB_READ_HOST" doc:"Read replica, host or host:port, for listings, which may lag."`
-	DBPort     int    `key:"DBPort" default:"3306" env:"DFS_DB_PORT" doc:"Database port."`
+	DBPort     int    `key:"DBPort" min:"1" max:"65535" default:"3306" env:"DFS_DB_PORT" doc:"Database port."`
 	DBSocket   string `key:"DBSocket" env:"DFS_DB_SOCKET" doc:"Unix socket; when set, host and port are not used."`
 	DBName     string `key:"DBName" default:"cluster" env:"DFS_DB_NAME" doc:"Database name; for SQLite the file, relative to the site root."`
 	DBUser     string `key:"DBUser" default:"root" env:"DFS_DB_USER" doc:"Database user."`
@@ -63,7 +82,7 @@ type DFS struct {
 type Dispatch struct {
 	DefaultBackend string `key:"DefaultBackend" default:"eZDFSFileHandlerDFSBackend" doc:"Backend of the paths that no rule matches."`
 	PathBackends   []Rule `key:"PathBackends" doc:"Rules in order, PathBackends[prefix]=backend; the first match wins."`
-	PathMatching   string `key:"PathMatching" default:"prefix" doc:"prefix: a rule takes the paths that begin with its key. contains: the legacy code's test, anywhere in the path."`
+	PathMatching   string `key:"PathMatching" oneof:"prefix|contains" default:"prefix" doc:"prefix: a rule takes the paths that begin with its key. contains: the legacy code's test, anywhere in the path."`
 }
 
 // Rule sends the paths that match Prefix to Backend.
@@ -84,7 +103,7 @@ type Files struct {
 
 // Content is [ContentSettings] of site.ini.
 type Content struct {
-	GenerationTimeout time.Duration `key:"CacheGenerationTimeout" default:"60" doc:"Seconds after which another process may take over the generation of a cache file."`
+	GenerationTimeout time.Duration `key:"CacheGenerationTimeout" min:"1" default:"60" doc:"Seconds after which another process may take over the generation of a cache file."`
 }
 
 // SiteDB is [DatabaseSettings] of site.ini.
@@ -96,7 +115,7 @@ type SiteDB struct {
 // [eZDFSClusteringSettings]; "nfs:cold" from the group [nfs:cold] of file.ini.
 type NFS struct {
 	Name           string
-	MountPointPath string      `key:"MountPointPath" env:"DFS_NFS_*_MOUNT_POINT_PATH" doc:"Root of the tree, absolute or relative to the site root."`
+	MountPointPath string      `key:"MountPointPath" path:"root" env:"DFS_NFS_*_MOUNT_POINT_PATH" doc:"Root of the tree, absolute or relative to the site root."`
 	FileMode       fs.FileMode `key:"StorageFilePermissions" doc:"Mode of files, octal; by default that of site.ini."`
 	DirMode        fs.FileMode `key:"StorageDirPermissions" doc:"Mode of directories, octal; by default that of site.ini."`
 }
@@ -118,8 +137,8 @@ type S3 struct {
 	ServerSideEncryption string `key:"ServerSideEncryption" doc:"AES256, aws:kms or aws:kms:dsse; empty leaves it to the bucket."`
 	CacheControl         string `key:"CacheControl" doc:"Cache-Control kept with every object."`
 	PublicURL            string `key:"PublicURL" doc:"Base of public URLs, such as a CDN's; by default the object's own URL."`
-	PartSize             int64  `key:"PartSize" default:"8M" doc:"Bytes of one part of a multipart upload (K, M and G as units), at least 5M; bodies up to this size are held in memory."`
-	Concurrency          int    `key:"Concurrency" default:"4" doc:"Parts of one body uploaded at the same time."`
+	PartSize             int64  `key:"PartSize" min:"5M" max:"5G" default:"8M" doc:"Bytes of one part of a multipart upload (K, M and G as units), at least 5M; bodies up to this size are held in memory."`
+	Concurrency          int    `key:"Concurrency" min:"1" max:"256" default:"4" doc:"Parts of one body uploaded at the same time."`
 	AbortUploads         bool   `key:"AbortUploads" default:"disabled" doc:"Abort multipart uploads that fail. The legacy's IAM policy does not allow it: grant s3:AbortMultipartUpload, or let a lifecycle rule of the bucket remove them."`
 }
 
@@ -129,7 +148,7 @@ type GCS struct {
 	Name            string
 	Bucket          string `key:"Bucket" env:"DFS_GCS_*_BUCKET" doc:"Bucket name."`
 	ProjectID       string `key:"ProjectID" env:"DFS_GCS_*_PROJECT_ID" doc:"Project that pays for requests; needed for requester-pays buckets only."`
-	CredentialsFile string `key:"CredentialsFile" env:"DFS_GCS_*_CREDENTIALS_FILE" doc:"Service account key, relative to the site root; empty for the default credentials."`
+	CredentialsFile string `key:"CredentialsFile" path:"root" env:"DFS_GCS_*_CREDENTIALS_FILE" doc:"Service account key, relative to the site root; empty for the default credentials."`
 	Endpoint        string `key:"Endpoint" env:"DFS_GCS_*_ENDPOINT" doc:"URL of an emulator, used without credentials unless CredentialsFile is set; empty for Google."`
 	Prefix          string `key:"Prefix" doc:"Put before every path to make the object name, byte for byte."`
 	ACL             string `key:"ACL" doc:"Predefined ACL sent with every write, such as publicRead; empty sends none."`
@@ -137,32 +156,3 @@ type GCS struct {
 	CacheControl    string `key:"CacheControl" doc:"Cache-Control kept with every object."`
 	PublicURL       string `key:"PublicURL" doc:"Base of public URLs, such as a CDN's; by default the object's own URL."`
 }
-
-// Origin is where a value was set.
-type Origin struct {
-	File string // "" for a default; "environment" for a variable
-	Line int    // 1-based; 0 where there is no line
-	// Name is the environment variable, when File is "environment".
-	Name string
-}
-
-// Secret is a value that is never printed: formatting, JSON and logs show
-// stars. Reveal returns it.
-type Secret string
-
-// Reveal returns the secret itself.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "********"
-}
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText hides the secret from encoders.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
