@@ -72,6 +72,14 @@ type Process struct {
 // ready returns nil. The process is killed at the end of the test.
 func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
 	tb.Helper()
+	p := run(tb, cmd, ready)
+	tb.Cleanup(p.Kill)
+	return p
+}
+
+// run is Start for a process that outlives the test.
+func run(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
+	tb.Helper()
 	p := &Process{cmd: cmd, output: new(bytes.Buffer), done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
 	dieWithParent(cmd)
@@ -82,7 +90,6 @@ func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
 		cmd.Wait()
 		close(p.done)
 	}()
-	tb.Cleanup(p.Kill)
 	deadline := time.Now().Add(60 * time.Second)
 	for {
 		err := ready()

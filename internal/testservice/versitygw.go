@@ -2,10 +2,12 @@ package testservice
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -24,11 +26,13 @@ type VersityGW struct {
 
 	port int
 	root string // a directory a bucket
+	iam  string // the directory of the users
 	args []string
 	run  *Process
 
 	mu      sync.Mutex
 	buckets int
+	users   int
 }
 
 // StartVersityGW starts a versitygw that ends with the test. Extra arguments
@@ -37,7 +41,7 @@ func StartVersityGW(tb testing.TB, args ...string) *VersityGW {
 	tb.Helper()
 	g := &VersityGW{
 		AccessKey: "testaccess", SecretKey: "testsecret", Region: "us-east-1",
-		port: FreePort(tb), root: tb.TempDir(), args: args,
+		port: FreePort(tb), root: tb.TempDir(), iam: tb.TempDir(), args: args,
 	}
 	g.Endpoint = fmt.Sprintf("http://127.0.0.1:%d", g.port)
 	g.Start(tb)
@@ -49,7 +53,7 @@ func (g *VersityGW) Start(tb testing.TB) {
 	tb.Helper()
 	args := append([]string{
 		"--port", fmt.Sprintf("127.0.0.1:%d", g.port), "--access", g.AccessKey, "--secret", g.SecretKey,
-		"--region", g.Region, "--keep-alive", "--quiet",
+		"--region", g.Region, "--iam-dir", g.iam, "--keep-alive", "--quiet",
 	}, g.args...)
 	cmd := exec.Command(Binary(tb, "versitygw"), append(args, "posix", g.root)...)
 	g.run = Start(tb, cmd, func() error {
@@ -91,6 +95,46 @@ func (g *VersityGW) Uploads(tb testing.TB, bucket string) []string {
 		keys = append(keys, aws.ToString(upload.Key))
 	}
 	return keys
+}
+
+// User makes a user who may do nothing but the given actions in the bucket:
+// those named s3:…Object… on its objects, all others on the bucket itself.
+// A bucket has one such user, the last.
+func (g *VersityGW) User(tb testing.TB, bucket string, actions ...string) (accessKey, secretKey string) {
+	tb.Helper()
+	g.mu.Lock()
+	g.users++
+	accessKey, secretKey = fmt.Sprintf("user%d", g.users), fmt.Sprintf("usersecret%d", g.users)
+	g.mu.Unlock()
+	cmd := exec.CommandContext(tb.Context(), Binary(tb, "versitygw"), "admin", "--access", g.AccessKey, "--secret", g.SecretKey,
+		"--endpoint-url", g.Endpoint, "create-user", "--access", accessKey, "--secret", secretKey, "--role", "user")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("versitygw admin create-user: %v\n%s", err, output)
+	}
+	policy, err := json.Marshal(bucketPolicy(bucket, accessKey, actions))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_, err = g.client().PutBucketPolicy(tb.Context(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String(bucket), Policy: aws.String(string(policy)),
+	})
+	if err != nil {
+		tb.Fatalf("versitygw: %v", err)
+	}
+	return accessKey, secretKey
+}
+
+func bucketPolicy(bucket, user string, actions []string) any {
+	type statement struct{ Effect, Principal, Resource, Action any }
+	var statements []statement
+	for _, action := range actions {
+		resource := "arn:aws:s3:::" + bucket
+		if strings.Contains(action, "Object") {
+			resource += "/*"
+		}
+		statements = append(statements, statement{"Allow", map[string]any{"AWS": []string{user}}, resource, action})
+	}
+	return map[string]any{"Version": "2012-10-17", "Statement": statements}
 }
 
 // client returns a client with the rights of the service's owner.

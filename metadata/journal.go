@@ -1,0 +1,68 @@
+package metadata
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// journalTable is our own table of committed changes.
+const journalTable = "ezdfs_journal"
+
+// Kind says what happened to the subject of a change.
+type Kind string
+
+// The kinds of changes. The subject of the first group is a path, that of the
+// second names a family of paths.
+const (
+	KindStore  Kind = "store"  // stored, new or anew
+	KindExpire Kind = "expire" // expired; the body stays
+	KindPurge  Kind = "purge"  // row and body deleted
+	KindCopy   Kind = "copy"   // became a copy of another path
+	KindMove   Kind = "move"   // moved: recorded for source and destination
+	KindRepair Kind = "repair" // the row was mended to describe its body
+
+	KindExpirePrefix   Kind = "expire-prefix"   // every path that begins with the subject
+	KindExpireTrunk    Kind = "expire-trunk"    // every path of the trunk
+	KindExpireWildcard Kind = "expire-wildcard" // every path that matches the pattern
+)
+
+// Family reports whether the subject stands for many paths.
+func (k Kind) Family() bool { return strings.HasPrefix(string(k), string(KindExpire)+"-") }
+
+// Change is an entry of the journal.
+type Change struct {
+	Kind    Kind
+	Subject string    // a path, or what names the family
+	Scope   string    // of the path's row, "" for a family
+	Time    time.Time // to the microsecond; zero means now
+	Host    string    // "" means the store's own
+}
+
+// Record appends changes to the journal, in the transaction that makes them.
+// Called while the rows of the subjects are locked, it keeps the changes of
+// each path in order. A database without a journal records nothing.
+func (tx *Tx) Record(changes ...Change) error {
+	if !tx.store.schema.Load().journal {
+		return nil
+	}
+	now := time.Now()
+	for chunk := range slices.Chunk(changes, chunkSize) {
+		args := make([]any, 0, 5*len(chunk))
+		for _, c := range chunk {
+			if c.Time.IsZero() {
+				c.Time = now
+			}
+			if c.Host == "" {
+				c.Host = tx.store.config.Hostname
+			}
+			args = append(args, string(c.Kind), c.Subject, c.Scope, c.Time.UnixMicro(), c.Host)
+		}
+		_, err := tx.exec("record", chunk[0].Subject, "INSERT INTO "+quoted(journalTable)+
+			" (`kind`, `subject`, `scope`, `time`, `host`) VALUES "+tuples(len(chunk), 5), args...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+package metadata
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// schemaInfo is what the store knows about its tables.
+type schemaInfo struct {
+	tables  map[string]tableInfo
+	journal bool
+}
+
+// tableInfo describes a table that exists.
+type tableInfo struct {
+	engine  string                // storage engine, "" where there is but one
+	columns map[string]columnInfo // by lower-case name
+	indexes [][]string            // columns in order; the primary key is the first
+}
+
+// columnInfo describes a column.
+type columnInfo struct {
+	kind    string // lower-case type without its width: "varchar", "text", "int"
+	chars   int    // width in characters; 0 when bytes says
+	bytes   int    // width in bytes; 0 when there is no limit
+	charset string // "" where it holds everything
+}
+
+// loadSchema looks at the tables that exist.
+func (s *Store) loadSchema(ctx context.Context) error {
+	tables := append(s.config.Layout.Tables(), journalTable)
+	return s.retry(ctx, func(ctx context.Context) (bool, error) {
+		found, err := s.dialect.inspect(ctx, s.pools.read, tables)
+		if err != nil {
+			return true, s.wrap("inspect", s.config.Name, err)
+		}
+		_, journal := found[journalTable]
+		s.schema.Store(&schemaInfo{tables: found, journal: journal})
+		return false, nil
+	})
+}
+
+// CreateSchema creates those tables that do not exist: the two of the legacy,
+// as contract section 1 has them, and our own. Tables that exist are left as
+// they are.
+func (s *Store) CreateSchema(ctx context.Context) error {
+	script := fmt.Sprintf(s.dialect.ddl, s.config.Layout.CacheTable)
+	for statement := range strings.SplitSeq(script, ";\n") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := s.pools.write.ExecContext(ctx, statement); err != nil {
+			return s.wrap("create schema", s.config.Name, err)
+		}
+	}
+	return s.loadSchema(ctx)
+}

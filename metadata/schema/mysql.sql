@@ -1,0 +1,50 @@
+-- The tables of the legacy contract, section 1, and our own. %[1]s is the
+-- cache table. The charset is utf8mb4, so that every name fits; the collation
+-- compares bytes, so that PHP's LIKE takes no case twins along.
+CREATE TABLE IF NOT EXISTS `ezdfsfile` (
+  `name` TEXT NOT NULL,
+  `name_trunk` TEXT NOT NULL,
+  `name_hash` VARCHAR(34) NOT NULL DEFAULT '',
+  `datatype` VARCHAR(255) NOT NULL DEFAULT 'application/octet-stream',
+  `scope` VARCHAR(25) NOT NULL DEFAULT '',
+  `size` BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  `mtime` INT NOT NULL DEFAULT 0,
+  `expired` TINYINT(1) NOT NULL DEFAULT 0,
+  `status` TINYINT(1) NOT NULL DEFAULT 0,
+  PRIMARY KEY (`name_hash`),
+  KEY `ezdfsfile_name` (`name`(250)),
+  KEY `ezdfsfile_name_trunk` (`name_trunk`(250)),
+  KEY `ezdfsfile_mtime` (`mtime`),
+  KEY `ezdfsfile_expired_name` (`expired`, `name`(250))
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS `%[1]s` (
+  `name` TEXT NOT NULL,
+  `name_trunk` TEXT NOT NULL,
+  `name_hash` VARCHAR(34) NOT NULL DEFAULT '',
+  `datatype` VARCHAR(255) NOT NULL DEFAULT 'application/octet-stream',
+  `scope` VARCHAR(25) NOT NULL DEFAULT '',
+  `size` BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  `mtime` INT NOT NULL DEFAULT 0,
+  `expired` TINYINT(1) NOT NULL DEFAULT 0,
+  PRIMARY KEY (`name_hash`),
+  KEY `ezdfsfile_name` (`name`(250)),
+  KEY `ezdfsfile_name_trunk` (`name_trunk`(250)),
+  KEY `ezdfsfile_mtime` (`mtime`),
+  KEY `ezdfsfile_expired_name` (`expired`, `name`(250))
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- Every committed change of ours, written in the transaction that made it.
+-- Identifiers are handed out before the commit: one may become visible after a
+-- higher one, and a rollback leaves a gap. Changes of one path are in order,
+-- because the path's row is locked while they are recorded. `time` is
+-- microseconds since 1970 by the clock of `host`.
+CREATE TABLE IF NOT EXISTS `ezdfs_journal` (
+  `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  `kind` VARCHAR(32) NOT NULL,
+  `subject` TEXT NOT NULL,
+  `scope` VARCHAR(255) NOT NULL DEFAULT '',
+  `time` BIGINT NOT NULL,
+  `host` VARCHAR(255) NOT NULL DEFAULT '',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -1,0 +1,42 @@
+-- The same tables as schema/mysql.sql. %[1]s is the cache table. Index names
+-- are unique in a SQLite database, so those of the cache table begin with its
+-- name.
+CREATE TABLE IF NOT EXISTS `ezdfsfile` (
+  `name` TEXT NOT NULL,
+  `name_trunk` TEXT NOT NULL,
+  `name_hash` VARCHAR(34) NOT NULL PRIMARY KEY,
+  `datatype` VARCHAR(255) NOT NULL DEFAULT 'application/octet-stream',
+  `scope` VARCHAR(25) NOT NULL DEFAULT '',
+  `size` BIGINT NOT NULL DEFAULT 0,
+  `mtime` INT NOT NULL DEFAULT 0,
+  `expired` TINYINT(1) NOT NULL DEFAULT 0,
+  `status` TINYINT(1) NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS `ezdfsfile_name` ON `ezdfsfile` (`name`);
+CREATE INDEX IF NOT EXISTS `ezdfsfile_name_trunk` ON `ezdfsfile` (`name_trunk`);
+CREATE INDEX IF NOT EXISTS `ezdfsfile_mtime` ON `ezdfsfile` (`mtime`);
+CREATE INDEX IF NOT EXISTS `ezdfsfile_expired_name` ON `ezdfsfile` (`expired`, `name`);
+
+CREATE TABLE IF NOT EXISTS `%[1]s` (
+  `name` TEXT NOT NULL,
+  `name_trunk` TEXT NOT NULL,
+  `name_hash` VARCHAR(34) NOT NULL PRIMARY KEY,
+  `datatype` VARCHAR(255) NOT NULL DEFAULT 'application/octet-stream',
+  `scope` VARCHAR(25) NOT NULL DEFAULT '',
+  `size` BIGINT NOT NULL DEFAULT 0,
+  `mtime` INT NOT NULL DEFAULT 0,
+  `expired` TINYINT(1) NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS `%[1]s_name` ON `%[1]s` (`name`);
+CREATE INDEX IF NOT EXISTS `%[1]s_name_trunk` ON `%[1]s` (`name_trunk`);
+CREATE INDEX IF NOT EXISTS `%[1]s_mtime` ON `%[1]s` (`mtime`);
+CREATE INDEX IF NOT EXISTS `%[1]s_expired_name` ON `%[1]s` (`expired`, `name`);
+
+CREATE TABLE IF NOT EXISTS `ezdfs_journal` (
+  `id` INTEGER PRIMARY KEY AUTOINCREMENT,
+  `kind` VARCHAR(32) NOT NULL,
+  `subject` TEXT NOT NULL,
+  `scope` VARCHAR(255) NOT NULL DEFAULT '',
+  `time` BIGINT NOT NULL,
+  `host` VARCHAR(255) NOT NULL DEFAULT ''
+);

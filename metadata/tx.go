@@ -1,0 +1,137 @@
+package metadata
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Tx is a transaction, valid inside the function that [Store.Update] calls
+// with it and for that goroutine only.
+//
+// Writers of one path exclude each other by its row: the first Upsert or Lock
+// of a row that exists, and the Upsert of one that does not, hold it until the
+// commit. A path that is to be created is therefore upserted before its body
+// is published, never merely locked: there is nothing to lock yet.
+type Tx struct {
+	store  *Store
+	ctx    context.Context // of this transaction, as database/sql has it
+	tx     *sql.Tx
+	hold   func() bool // detaches the transaction from the caller's context
+	pinned bool
+}
+
+// Update runs fn in one transaction and commits it if fn returns nil.
+//
+// When a lock makes the transaction fail, fn runs again, up to ExecuteRetries
+// times, and likewise up to ConnectRetries times after a lost connection: fn
+// must not do anything that cannot be done twice before it calls [Tx.Pin], and
+// is not run again after. Errors of fn are returned as they are. A connection
+// lost during the commit itself is ErrOutcomeUnknown and never retried.
+func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	return s.retry(ctx, func(ctx context.Context) (bool, error) {
+		tx, end, err := s.begin(ctx)
+		if err != nil {
+			return true, err
+		}
+		defer end()
+		if err := fn(tx); err != nil {
+			return !tx.pinned, err
+		}
+		err = tx.commit()
+		return !tx.pinned, err
+	})
+}
+
+// begin starts a transaction that ends with ctx until it is pinned. The
+// caller calls end, which rolls back what is not committed.
+func (s *Store) begin(ctx context.Context) (tx *Tx, end func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, s.wrap("begin", "", err)
+	}
+	inner, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	detach := context.AfterFunc(ctx, func() { cancel(ctx.Err()) })
+	sqlTx, err := s.pools.write.BeginTx(inner, nil)
+	if err != nil {
+		detach()
+		if cause := context.Cause(inner); cause != nil {
+			err = cause
+		}
+		cancel(nil)
+		return nil, nil, s.wrap("begin", "", err)
+	}
+	tx = &Tx{store: s, ctx: inner, tx: sqlTx}
+	var grace atomic.Pointer[time.Timer]
+	release := detach
+	tx.hold = func() bool {
+		if !detach() {
+			return false
+		}
+		release = context.AfterFunc(ctx, func() {
+			grace.Store(time.AfterFunc(commitGrace, func() { cancel(ctx.Err()) }))
+		})
+		return true
+	}
+	return tx, func() {
+		sqlTx.Rollback() // nothing to do after a commit
+		release()
+		cancel(nil)
+		if t := grace.Load(); t != nil {
+			t.Stop()
+		}
+	}, nil
+}
+
+// Pin says that side effects have happened, or are about to, that a rollback
+// does not undo: fn is not run again, and from here on the transaction
+// outlives its caller's context by some seconds, so that giving up does not
+// part a row from its body. The error says that the caller gave up already;
+// then nothing has been pinned.
+func (tx *Tx) Pin() error {
+	if tx.pinned {
+		return nil
+	}
+	if !tx.hold() {
+		return tx.store.wrap("pin", "", context.Cause(tx.ctx))
+	}
+	tx.pinned = true
+	return nil
+}
+
+// Context is done when the transaction is: with the caller's context until it
+// is pinned, some seconds later from then on. Side effects that belong to the
+// transaction use it.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+func (tx *Tx) commit() error {
+	err := tx.tx.Commit()
+	if err == nil {
+		return nil
+	}
+	err = tx.wrap("commit", "", err)
+	if errors.Is(err, ErrUnavailable) {
+		return &Error{Op: "commit", Kind: ErrOutcomeUnknown, Err: err}
+	}
+	return err
+}
+
+// wrap prefers the reason why the transaction was cancelled over what the
+// driver made of it.
+func (tx *Tx) wrap(op, subject string, err error) error {
+	if cause := context.Cause(tx.ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return tx.store.wrap(op, subject, err)
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (tx *Tx) exec(op, subject, query string, args ...any) (int64, error) {
+	result, err := tx.tx.ExecContext(tx.ctx, query, args...)
+	if err != nil {
+		return 0, tx.wrap(op, subject, err)
+	}
+	n, err := result.RowsAffected()
+	return n, tx.wrap(op, subject, err)
+}

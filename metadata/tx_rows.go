@@ -1,0 +1,119 @@
+package metadata
+
+import (
+	"slices"
+	"strings"
+)
+
+// Lock locks and returns those of the rows that exist, as they are now, in the
+// order of the arguments; only Name and Table are read of those. The locks are
+// taken table by table in name_hash order.
+func (tx *Tx) Lock(rows ...Row) ([]Row, error) {
+	type key struct{ table, hash string }
+	found := make(map[key]Row, len(rows))
+	err := tx.chunks(rows, func(table string, chunk []Row) error {
+		query := "SELECT " + columns + " FROM " + quoted(table) + whereHashes(chunk) +
+			" ORDER BY `name_hash`" + tx.store.dialect.forUpdate
+		locked, err := selectRows(tx.ctx, tx.tx, table, query, hashes(chunk)...)
+		for _, k := range locked {
+			found[key{table, k.hash}] = k.Row
+		}
+		return tx.wrap("lock", chunk[0].Name, err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var locked []Row
+	for _, r := range rows {
+		if row, ok := found[key{tx.store.tableOf(r), r.Hash()}]; ok {
+			row.Name = r.Name
+			locked = append(locked, row)
+		}
+	}
+	return locked, nil
+}
+
+// Upsert writes whole rows, in place of what is there: name_trunk, scope and
+// datatype follow the new write. Rows that [Store.CheckRow] refuses are an
+// error before anything is sent.
+func (tx *Tx) Upsert(rows ...Row) error {
+	for _, r := range rows {
+		if err := tx.store.CheckRow(r); err != nil {
+			return err
+		}
+	}
+	return tx.chunks(rows, func(table string, chunk []Row) error {
+		args := make([]any, 0, 8*len(chunk))
+		for _, r := range chunk {
+			args = append(args, r.Name, r.Trunk, r.Hash(), r.DataType, r.Scope, r.Size, r.MTime, r.Expired)
+		}
+		_, err := tx.exec("upsert", chunk[0].Name, "INSERT INTO "+quoted(table)+" ("+columns+") VALUES "+
+			tuples(len(chunk), 8)+tx.store.dialect.onDuplicate, args...)
+		return err
+	})
+}
+
+// Delete removes rows and returns how many there were.
+func (tx *Tx) Delete(rows ...Row) (total int64, err error) {
+	err = tx.chunks(rows, func(table string, chunk []Row) error {
+		n, err := tx.exec("delete", chunk[0].Name, "DELETE FROM "+quoted(table)+whereHashes(chunk), hashes(chunk)...)
+		total += n
+		return err
+	})
+	return total, err
+}
+
+// Expire marks rows as expired, keeping everything else, and returns how many
+// were not expired before.
+func (tx *Tx) Expire(rows ...Row) (total int64, err error) {
+	err = tx.chunks(rows, func(table string, chunk []Row) error {
+		n, err := tx.exec("expire", chunk[0].Name, "UPDATE "+quoted(table)+setExpired+
+			whereHashes(chunk)+" AND "+notExpired, hashes(chunk)...)
+		total += n
+		return err
+	})
+	return total, err
+}
+
+// chunks calls fn with rows of one table at a time, in the order in which
+// everybody locks: the tables as the layout lists them, in each by name_hash.
+func (tx *Tx) chunks(rows []Row, fn func(table string, chunk []Row) error) error {
+	byTable := make(map[string][]Row, 2)
+	for _, r := range rows {
+		table := tx.store.tableOf(r)
+		if err := tx.store.knownTable(table); err != nil {
+			return err
+		}
+		byTable[table] = append(byTable[table], r)
+	}
+	for _, table := range tx.store.config.Layout.Tables() {
+		rows := byTable[table]
+		sortByHash(rows)
+		for chunk := range slices.Chunk(rows, chunkSize) {
+			if err := fn(table, chunk); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func sortByHash(rows []Row) {
+	if len(rows) > 1 {
+		slices.SortStableFunc(rows, func(a, b Row) int { return strings.Compare(a.Hash(), b.Hash()) })
+	}
+}
+
+// whereHashes is the condition that hashes fills in.
+func whereHashes(rows []Row) string {
+	return " WHERE `name_hash` IN (" + placeholders(len(rows)) + ")"
+}
+
+// hashes returns the primary keys of rows as arguments of a statement.
+func hashes(rows []Row) []any {
+	args := make([]any, len(rows))
+	for i, r := range rows {
+		args[i] = r.Hash()
+	}
+	return args
+}
