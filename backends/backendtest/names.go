@@ -20,7 +20,7 @@ func OddNames() []string {
 		"with space", " leading space", "trailing space ", "two  spaces", "dir with space/file with space.txt",
 		"plus+plus", "per%cent", "%2F", "%2e%2e/x", "100%", "hash#tag", "query?x=1&y=2", "semi;colon", "a:b", "a=b", "at@home",
 		"quote'single", `quote"double`, "back`tick", "<angle>", "[brackets]", "{braces}", "pipe|", "caret^", "tilde~", "dollar$", "comma,", "star*", "bang!", "(parens)",
-		`back\slash`, "\\", "-dash", "--", "a..b", "...", "....", ".hidden", ".hidden/.file", "..data", "trailing.", "trailing.dot./x.", ".nfs-but-not-quite/x",
+		`back\slash`, "\\", "-dash", "--", "a..b", "...", "....", ".hidden", ".hid/.file", "..data", "trailing.", "trailing.dot./x.", ".nfs-but-not-quite/x",
 		"tab\there", "bell\a", "del\x7f", "new\nline",
 		"nfc-\u00e9", "nfd-e\u0301", "\u4e2d\u6587/\u65e5\u672c\u8a9e.txt", "emoji-\U0001F600.png", "\u200bzero width", "\u202ertl", "\ufeffbom", "\u0430\u0431\u0432",
 		"Case.PNG", "case.png", "CASE/a", "case/A", "case/a",

@@ -1,0 +1,176 @@
+// Package nfs keeps bodies as files under the root of a mounted share, laid
+// out as the legacy file handler lays them out (contract section 5), so that
+// PHP frontends and this package work in one tree at the same time.
+//
+//	b, err := nfs.New(settings.NFS{
+//		Name: "nfs", MountPointPath: "/mnt/cluster", FileMode: 0o666, DirMode: 0o777,
+//	})
+//
+// Any filesystem will do; what the package knows about NFS is that file
+// handles go stale, that a removed file that is open leaves a .nfs name, that
+// a full disk may show only when the file is closed, and that the share may
+// not be there at all. It is not for files outside the mount: directories are
+// resolved by os.Root, the last element without following links, and a
+// symbolic link that leads out of the mount is fs.ErrPermission.
+//
+// # A mount that is gone
+//
+// An unmounted share leaves an empty local directory behind, in which every
+// body seems deleted. "Does not exist" is therefore only said of a tree that
+// is known to be the cluster's:
+//
+//   - Every call checks that the mount point path still leads to the very
+//     directory that New opened. Anything else is backends.ErrUnavailable.
+//   - A process that starts after the unmount opens the empty directory as its
+//     mount. So, as in the legacy, a missing body in a tree that holds no
+//     directory at all is backends.ErrUnavailable, unless the root is a mount
+//     point itself or this process has seen a directory in it. The first body
+//     ever stored settles the matter: cleaning up empty directories never
+//     removes the first element of a path (var), let alone the root.
+//   - List and Ping only ask for the first: a listing of a new cluster is
+//     empty.
+package nfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/settings"
+)
+
+// Backend is one mounted tree. Make it with [New].
+type Backend struct {
+	name     string
+	path     string // of the mount root
+	fileMode fs.FileMode
+	dirMode  fs.FileMode
+
+	mount   atomic.Pointer[mount]
+	reopens sync.Mutex // held while mount is replaced
+	buffers sync.Pool  // of *[]byte
+	faults  func(call, path string) error
+}
+
+var (
+	_ backends.Backend = (*Backend)(nil)
+	_ backends.Copier  = (*Backend)(nil)
+	_ backends.Renamer = (*Backend)(nil)
+	_ backends.Syncer  = (*Backend)(nil)
+)
+
+// New opens the tree at s.MountPointPath, which must be absolute, exist and be
+// writable. Zero modes mean the legacy's 0666 and 0777.
+func New(s settings.NFS) (*Backend, error) {
+	b := &Backend{name: s.Name, path: s.MountPointPath, fileMode: s.FileMode, dirMode: s.DirMode}
+	if b.fileMode == 0 {
+		b.fileMode = 0o666
+	}
+	if b.dirMode == 0 {
+		b.dirMode = 0o777
+	}
+	b.buffers.New = func() any { buffer := make([]byte, 128<<10); return &buffer }
+	if !filepath.IsAbs(b.path) {
+		return nil, b.unavailable("open", fmt.Errorf("MountPointPath %q is not an absolute path", b.path))
+	}
+	m, err := b.openMount()
+	if err != nil {
+		return nil, b.unavailable("open", fmt.Errorf("MountPointPath: %w; mount the share or correct the setting", err))
+	}
+	m.settled.Store(m.isMountPoint() || m.hasDirectory())
+	b.mount.Store(m)
+	if err := b.writable(); err != nil {
+		m.root.Close()
+		return nil, b.unavailable("open", err)
+	}
+	return b, nil
+}
+
+// Name is the instance's name, "nfs" or "nfs:cold".
+func (b *Backend) Name() string { return b.name }
+
+// Ping checks that the mount is the one New opened, and writable.
+func (b *Backend) Ping(ctx context.Context) error {
+	return b.do(ctx, "ping", func(*mount) error {
+		if err := b.writable(); err != nil {
+			return b.unavailable("ping", err)
+		}
+		return nil
+	})
+}
+
+// writable asks the kernel, and so the NFS server, without writing.
+func (b *Backend) writable() error {
+	if err := unix.Access(b.path, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("mount root %s is not writable for this user: %w", b.path, err)
+	}
+	return nil
+}
+
+// Close releases the handle of the mount root.
+func (b *Backend) Close() error {
+	if err := b.mount.Load().root.Close(); err != nil {
+		return b.error("close", "", err)
+	}
+	return nil
+}
+
+// staleRetries bounds how often a call starts again after ESTALE.
+const staleRetries = 3
+
+// do runs one call on the mount after the checks that every call makes, and
+// again on a reopened mount while handles are stale.
+func (b *Backend) do(ctx context.Context, op string, call func(m *mount) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m, err := b.check()
+	if err != nil {
+		return b.unavailable(op, err)
+	}
+	for range staleRetries {
+		if err = call(m); !errors.Is(err, unix.ESTALE) {
+			return err
+		}
+		if m, err = b.reopen(m); err != nil {
+			return b.unavailable(op, err)
+		}
+	}
+	return call(m)
+}
+
+// split cuts a valid path into its directory ("." for none) and base name.
+func split(path string) (dir, base string) {
+	dir, base = filepath.Split(path)
+	if dir == "" {
+		return ".", base
+	}
+	return dir[:len(dir)-1], base
+}
+
+// join is the opposite of split.
+func join(dir, base string) string {
+	if dir == "." {
+		return base
+	}
+	return dir + "/" + base
+}
+
+// fault lets a test fail a system call.
+func (b *Backend) fault(call, path string) error {
+	if b.faults == nil {
+		return nil
+	}
+	if err := b.faults(call, path); err != nil {
+		return &os.PathError{Op: call, Path: path, Err: err}
+	}
+	return nil
+}
