@@ -1,0 +1,119 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+
+	"example.com/ezdfs/cluster"
+)
+
+// batchSize is how many files a worker stores together.
+const batchSize = 100
+
+// ClusterizeOptions say how files are stored. The zero value is usable.
+type ClusterizeOptions struct {
+	// Workers is the number of batches under way; four times the number of
+	// processors by default.
+	Workers int
+	// Remove removes each local file once it is stored.
+	Remove bool
+	// Progress, when set, counts along.
+	Progress *Progress
+}
+
+// Clusterize stores the local files that source yields. A file whose row is
+// live and has the same size and modification time is there and equal, and is
+// skipped; the same call therefore resumes an interrupted one. A file that
+// fails is counted and named in Progress and does not stop the others.
+func Clusterize(ctx context.Context, c *cluster.Cluster, source iter.Seq2[cluster.Item, error], options ClusterizeOptions) error {
+	z := &clusterizer{c: c, options: options, progress: options.Progress}
+	if z.progress == nil {
+		z.progress = new(Progress)
+	}
+	if err := inBatches(ctx, source, batchSize, options.Workers, z.store); err != nil {
+		return err
+	}
+	return z.progress.err("clusterize")
+}
+
+type clusterizer struct {
+	c        *cluster.Cluster
+	options  ClusterizeOptions
+	progress *Progress
+}
+
+func (z *clusterizer) store(ctx context.Context, items []cluster.Item) error {
+	fresh, err := z.withoutEqual(ctx, items)
+	if err != nil {
+		return err
+	}
+	for i, result := range z.c.StoreFiles(ctx, fresh) {
+		if err := ctx.Err(); err != nil {
+			return err // interrupted, not failed
+		}
+		if result.Err != nil {
+			z.progress.fail(fresh[i].Path, result.Err)
+			continue
+		}
+		z.progress.add(result.Row.Size)
+		z.remove(fresh[i])
+	}
+	return nil
+}
+
+// withoutEqual leaves out the files that are stored already.
+func (z *clusterizer) withoutEqual(ctx context.Context, items []cluster.Item) ([]cluster.Item, error) {
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.Path
+	}
+	rows, err := z.c.Metadata().GetMany(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make([]cluster.Item, 0, len(items))
+	for _, item := range items {
+		row, stored := rows[item.Path]
+		info, err := os.Stat(item.File)
+		if stored && row.Live() && err == nil && row.Size == info.Size() && row.MTime == max(info.ModTime().Unix(), 1) {
+			z.progress.skipped.Add(1)
+			z.remove(item)
+			continue
+		}
+		fresh = append(fresh, item)
+	}
+	return fresh, nil
+}
+
+// remove removes a local file that is stored. That it could not is a failure
+// of its own: the file is safe, but not where the caller wants it.
+func (z *clusterizer) remove(item cluster.Item) {
+	if !z.options.Remove {
+		return
+	}
+	if err := os.Remove(item.File); err != nil && !errors.Is(err, os.ErrNotExist) {
+		z.progress.fail(item.Path, fmt.Errorf("stored, but not removed: %w", err))
+	}
+}
+
+// ScopeOf tells the scope of a storage file from its path as the legacy's
+// clusterize does: images, media (audio and video among the originals) and
+// other binary files. It returns "" where the path tells nothing.
+func ScopeOf(path, storageDir string) string {
+	_, rest, ok := strings.Cut(path, "/"+storageDir+"/")
+	switch {
+	case !ok:
+		return ""
+	case strings.HasPrefix(rest, "images"):
+		return "image"
+	case strings.HasPrefix(rest, "original/video/"), strings.HasPrefix(rest, "original/audio/"):
+		return "mediafile"
+	case strings.HasPrefix(rest, "original/"):
+		return "binaryfile"
+	}
+	return ""
+}

@@ -1,0 +1,190 @@
+// Package cluster is the file handler: every operation on a file of the
+// cluster, keeping its row (package metadata) and its body (package
+// dispatcher) together. It is the package that a program embeds:
+//
+//	s, err := settings.Load(settings.Options{Dir: "settings"})
+//	...
+//	c, err := cluster.Open(ctx, s)
+//	...
+//	defer c.Close()
+//	row, err := c.Store(ctx, "var/site/storage/images/a.png", body, cluster.StoreOptions{Scope: "image"})
+//
+// The row decides whether a file exists. A live row always has a complete
+// body, at every instant and after any crash: bodies are staged before a row
+// is locked, become visible while it is, and are deleted only while it is
+// locked and expired. PHP frontends may use the same tables and stores at the
+// same time; writers of one path exclude each other by the row lock.
+//
+// Paths are names of rows: relative to the site root, slash-separated. They
+// are cleaned as the legacy cleans them ([metadata.CleanName]); a path that
+// cannot be cleaned is an error before anything is touched.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/dispatcher"
+	"example.com/ezdfs/metadata"
+	"example.com/ezdfs/settings"
+)
+
+// Cluster is an open cluster. Its methods may be called concurrently. Two
+// clusters can be open in one process.
+type Cluster struct {
+	meta    *metadata.Store
+	stores  *dispatcher.Dispatcher
+	root    string // site root, where local files of the same path lie
+	retries int    // of reads and copies that meet a change
+	logger  *slog.Logger
+	now     func() time.Time
+	// step is called between the steps of every write, so that tests can stop
+	// the process there.
+	step func(step)
+}
+
+// Option changes how Open and New set up a cluster.
+type Option func(*Cluster)
+
+// WithLogger makes the cluster log to l what it mended and what it left
+// behind. Without it nothing is logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *Cluster) { c.logger = l }
+}
+
+// WithClock replaces time.Now, from which the mtime of a file stored without
+// one and the age of expired rows are taken.
+func WithClock(now func() time.Time) Option {
+	return func(c *Cluster) { c.now = now }
+}
+
+// Open connects to the metadata store and to every backend that the settings
+// route to. It fails, naming all of them, when one cannot be reached: a
+// cluster that can see only half of its files is not opened.
+func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster, error) {
+	c := apply(options)
+	config, err := metadata.ConfigFrom(s)
+	if err != nil {
+		return nil, err
+	}
+	config.Logger = c.logger
+	meta, metaErr := metadata.Open(ctx, config)
+	stores, storesErr := OpenStores(ctx, s, c.logger)
+	if storesErr == nil {
+		storesErr = stores.Ping(ctx)
+	}
+	if err := errors.Join(metaErr, storesErr); err != nil {
+		if meta != nil {
+			meta.Close()
+		}
+		if stores != nil {
+			stores.Close()
+		}
+		return nil, err
+	}
+	c.use(meta, stores, s)
+	return c, nil
+}
+
+// New builds a cluster of parts that are open already; Close closes them. Of
+// the settings it uses the site root and MaxCopyRetries.
+func New(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings, options ...Option) *Cluster {
+	c := apply(options)
+	c.use(meta, stores, s)
+	return c
+}
+
+func apply(options []Option) *Cluster {
+	c := &Cluster{logger: slog.New(slog.DiscardHandler), now: time.Now, step: func(step) {}}
+	for _, option := range options {
+		option(c)
+	}
+	return c
+}
+
+func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings) {
+	c.meta, c.stores, c.root = meta, stores, s.Root
+	c.retries = max(s.DFS.MaxCopyRetries, 1)
+}
+
+// Close closes the metadata store and all backends.
+func (c *Cluster) Close() error {
+	return errors.Join(c.stores.Close(), c.meta.Close())
+}
+
+// Root returns the site root, under which Fetch puts local files.
+func (c *Cluster) Root() string { return c.root }
+
+// Metadata returns the metadata store, for programs that work on rows alone.
+func (c *Cluster) Metadata() *metadata.Store { return c.meta }
+
+// Stores returns the dispatcher, for programs that work on bodies alone. To
+// write or delete bodies past the cluster breaks its invariants.
+func (c *Cluster) Stores() *dispatcher.Dispatcher { return c.stores }
+
+// Ping asks the database and every backend whether they can be used.
+func (c *Cluster) Ping(ctx context.Context) error {
+	return errors.Join(c.meta.Ping(ctx), c.stores.Ping(ctx))
+}
+
+// URL returns the public URL of path: the object's on a bucket, the path
+// itself, for the gateway to serve, on NFS. It does not ask whether the file
+// exists.
+func (c *Cluster) URL(path string) (string, error) {
+	name, err := metadata.CleanName(path)
+	if err != nil {
+		return "", err
+	}
+	if u := c.stores.PublicURL(name); u != "" {
+		return u, nil
+	}
+	return "/" + backends.EscapePath(name), nil
+}
+
+// SignURL returns a URL that lets whoever holds it read the file until expires
+// from now. The error satisfies errors.Is(err, errors.ErrUnsupported) where
+// the path's backend signs nothing.
+func (c *Cluster) SignURL(ctx context.Context, path string, expires time.Duration) (string, error) {
+	name, err := metadata.CleanName(path)
+	if err != nil {
+		return "", err
+	}
+	return c.stores.SignURL(ctx, name, expires)
+}
+
+// step names a point between two steps of a write, in the words of the
+// protocol.
+type step string
+
+const (
+	stepStaged    step = "staged"    // the body is staged, nothing is locked
+	stepLocked    step = "locked"    // the rows are locked or inserted
+	stepPublished step = "published" // the body is visible, the row not committed
+	stepDeleted   step = "deleted"   // the bodies are gone, their rows not
+	stepMoved     step = "moved"     // the move is committed, the source not purged
+	stepCommitted step = "committed"
+)
+
+// BodyMissingError says that a live row has no body on its backend: something
+// removed it past the cluster.
+type BodyMissingError struct {
+	Path, Backend string
+	Err           error
+}
+
+func (e *BodyMissingError) Error() string {
+	return fmt.Sprintf("%q has a live row but no body on %s; `dfsctl check` lists such files", e.Path, e.Backend)
+}
+
+// Unwrap returns what the backend said.
+func (e *BodyMissingError) Unwrap() error { return nil }
+
+var (
+	errNotRegular   = errors.New("not a regular file")
+	errNotDirectory = errors.New("not a directory")
+	errIsDirectory  = errors.New("is a directory")
+)

@@ -1,0 +1,218 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
+)
+
+// PurgeOptions say what a purge removes. The zero value removes every expired
+// file.
+type PurgeOptions struct {
+	// Prefix is what the paths begin with; a string, not a directory.
+	Prefix string
+	// Scopes, when not empty, are the only scopes purged.
+	Scopes []string
+	// Before spares files whose last change is not older. The age is that of
+	// the contents, ABS(mtime): when a file was expired is written nowhere.
+	Before time.Time
+	// BatchSize is the number of files whose rows are locked at a time; 100 by
+	// default, the legacy's iteration limit.
+	BatchSize int
+	// DryRun tells what would go and removes nothing.
+	DryRun bool
+}
+
+// PurgeBatch is what one step of a purge removed.
+type PurgeBatch struct {
+	// Removed are the rows that went, with their bodies.
+	Removed []metadata.Row
+	// Failed are the paths whose body could not be deleted; their rows stay.
+	Failed map[string]error
+}
+
+// PurgeExpired removes expired files for good, a batch at a time: while the
+// rows of a batch are locked and still expired their bodies are deleted, then
+// the rows. A file stored anew meanwhile is never touched, and a crash leaves
+// at most expired rows without a body, which the next purge removes. The
+// iteration ends at the first error that is not a single path's.
+func (c *Cluster) PurgeExpired(ctx context.Context, options PurgeOptions) iter.Seq2[PurgeBatch, error] {
+	return func(yield func(PurgeBatch, error) bool) {
+		filter, err := options.filter()
+		if err != nil {
+			yield(PurgeBatch{}, err)
+			return
+		}
+		purge := func(rows []metadata.Row) bool {
+			batch, err := PurgeBatch{Removed: rows}, error(nil)
+			if !options.DryRun {
+				batch, err = c.purge(ctx, rows, options.Before)
+			}
+			return yield(batch, err) && err == nil
+		}
+		var rows []metadata.Row
+		for row, err := range c.meta.Rows(ctx, filter) {
+			if err != nil {
+				yield(PurgeBatch{}, err)
+				return
+			}
+			if rows = append(rows, row); len(rows) == filter.PageSize {
+				if !purge(rows) {
+					return
+				}
+				rows = nil
+			}
+		}
+		if len(rows) > 0 {
+			purge(rows)
+		}
+	}
+}
+
+func (o PurgeOptions) filter() (metadata.Filter, error) {
+	expired := true
+	filter := metadata.Filter{Scopes: o.Scopes, Expired: &expired, PageSize: o.BatchSize}
+	if filter.PageSize <= 0 {
+		filter.PageSize = 100
+	}
+	if !o.Before.IsZero() {
+		filter.MTimeBefore = o.Before.Unix()
+	}
+	var err error
+	if o.Prefix != "" {
+		filter.Prefix, err = cleanPrefix(o.Prefix)
+	}
+	return filter, err
+}
+
+// Purge removes the file at path and everything below path/ for good, expired
+// or not, and returns how many files went. Live files are expired first, so
+// that no reader ever finds a live row without its body.
+func (c *Cluster) Purge(ctx context.Context, path string) (int64, error) {
+	name, err := metadata.CleanName(path)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := c.meta.Expire(ctx, name); err != nil {
+		return 0, err
+	}
+	if _, err := c.meta.ExpirePrefix(ctx, name+"/"); err != nil {
+		return 0, err
+	}
+	batch, err := c.purge(ctx, []metadata.Row{{Name: name}}, time.Time{})
+	total := int64(len(batch.Removed))
+	err = errors.Join(err, batch.err())
+	for batch, next := range c.PurgeExpired(ctx, PurgeOptions{Prefix: name + "/"}) {
+		total += int64(len(batch.Removed))
+		err = errors.Join(err, next, batch.err())
+	}
+	return total, err
+}
+
+// err joins the failures of single paths.
+func (b PurgeBatch) err() error {
+	if len(b.Failed) == 0 {
+		return nil
+	}
+	return &backends.DeleteError{Backend: "purge", Failed: b.Failed}
+}
+
+// purge removes those of the rows that are still expired and old enough once
+// they are locked. Everything in it can be run again, so a deadlock after the
+// bodies went is no harm: the rows are locked and looked at anew.
+func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Time) (PurgeBatch, error) {
+	var batch PurgeBatch
+	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
+		batch = PurgeBatch{}
+		locked, err := tx.Lock(rows...)
+		if err != nil {
+			return err
+		}
+		doomed := locked[:0]
+		for _, row := range locked {
+			if row.Expired && (before.IsZero() || row.ModTime().Before(before)) {
+				doomed = append(doomed, row)
+			}
+		}
+		keep, err := c.liveElsewhere(tx, doomed)
+		if err != nil {
+			return err
+		}
+		c.step(stepLocked)
+		if batch, err = c.deleteBodies(ctx, doomed, keep); err != nil {
+			return err
+		}
+		c.step(stepDeleted)
+		return forget(tx, batch.Removed)
+	})
+	if err != nil {
+		return PurgeBatch{}, err
+	}
+	c.step(stepCommitted)
+	return batch, nil
+}
+
+// forget deletes rows and journals that they went.
+func forget(tx *metadata.Tx, rows []metadata.Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if _, err := tx.Delete(rows...); err != nil {
+		return err
+	}
+	changes := make([]metadata.Change, len(rows))
+	for i, row := range rows {
+		changes[i] = metadata.Change{Kind: metadata.KindPurge, Subject: row.Name, Scope: row.Scope}
+	}
+	return tx.Record(changes...)
+}
+
+// liveElsewhere finds the rows that stand in the wrong table (the legacy's
+// move leaves such) while the right table has a live row of the same path: the
+// body belongs to that one.
+func (c *Cluster) liveElsewhere(tx *metadata.Tx, rows []metadata.Row) (map[string]bool, error) {
+	var right []metadata.Row
+	for _, row := range rows {
+		if table := c.meta.Layout().Table(row.Name); row.Table != table {
+			right = append(right, metadata.Row{Name: row.Name, Table: table})
+		}
+	}
+	if len(right) == 0 {
+		return nil, nil
+	}
+	locked, err := tx.Lock(right...)
+	keep := make(map[string]bool)
+	for _, row := range locked {
+		keep[row.Name] = row.Live()
+	}
+	return keep, err
+}
+
+// deleteBodies deletes the bodies of the rows but those in keep. Only an error
+// that names no path is returned.
+func (c *Cluster) deleteBodies(ctx context.Context, rows []metadata.Row, keep map[string]bool) (PurgeBatch, error) {
+	var batch PurgeBatch
+	paths := make([]string, 0, len(rows))
+	for _, row := range rows {
+		if !keep[row.Name] {
+			paths = append(paths, row.Name)
+		}
+	}
+	if err := c.stores.Delete(ctx, paths); err != nil {
+		var perPath *backends.DeleteError
+		if !errors.As(err, &perPath) {
+			return batch, err
+		}
+		batch.Failed = perPath.Failed
+	}
+	for _, row := range rows {
+		if batch.Failed[row.Name] == nil {
+			batch.Removed = append(batch.Removed, row)
+		}
+	}
+	return batch, ctx.Err()
+}

@@ -1,0 +1,174 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
+)
+
+// Stat returns the row of path. An expired row is returned too, as the legacy
+// does; ask Row.Live. Without a row the error is fs.ErrNotExist.
+func (c *Cluster) Stat(ctx context.Context, path string) (metadata.Row, error) {
+	name, err := metadata.CleanName(path)
+	if err != nil {
+		return metadata.Row{}, err
+	}
+	return c.meta.Get(ctx, name)
+}
+
+// Exists reports whether path has a live row.
+func (c *Cluster) Exists(ctx context.Context, path string) (bool, error) {
+	row, err := c.Stat(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && row.Live(), err
+}
+
+// ExistsStored reports whether path has a live row and a body on its backend.
+func (c *Cluster) ExistsStored(ctx context.Context, path string) (bool, error) {
+	row, err := c.Stat(ctx, path)
+	if err == nil && row.Live() {
+		_, err = c.stores.Stat(ctx, row.Name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && row.Live(), err
+}
+
+// File is an open file: its row, and its body as a stream. The row's size is
+// that of the body being read. Whoever opened it closes it.
+type File struct {
+	Row metadata.Row
+	backends.Reader
+}
+
+// ReadOption changes what Open reads.
+type ReadOption func(*reading)
+
+type reading struct {
+	offset, length int64
+	expired        bool
+}
+
+// Range reads length bytes from offset on; a negative length means to the
+// end. A range is cut at the end of the body.
+func Range(offset, length int64) ReadOption {
+	return func(r *reading) { r.offset, r.length = offset, length }
+}
+
+// WithExpired reads expired files too, as long as their body was not purged:
+// what the legacy's fetchContents does and stale caches live on.
+func WithExpired() ReadOption {
+	return func(r *reading) { r.expired = true }
+}
+
+// retryPause is how long a read or copy that met a change waits before it
+// looks again.
+const retryPause = 20 * time.Millisecond
+
+// Open opens a live file for reading. Where the row lags the body it is mended
+// first. A file that is absent or expired is fs.ErrNotExist; a live row
+// without a body is a *BodyMissingError.
+func (c *Cluster) Open(ctx context.Context, path string, options ...ReadOption) (*File, error) {
+	name, err := metadata.CleanName(path)
+	if err != nil {
+		return nil, err
+	}
+	read := reading{length: -1}
+	for _, option := range options {
+		option(&read)
+	}
+	for attempt := 1; ; attempt++ {
+		f, again, err := c.open(ctx, name, read, attempt >= c.retries)
+		if !again {
+			return f, err
+		}
+		if err := sleep(ctx, retryPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// open makes one attempt. It asks for another when row and body do not fit
+// each other, which the writer between the two will have settled a moment
+// later; only the last attempt draws conclusions.
+func (c *Cluster) open(ctx context.Context, name string, read reading, last bool) (f *File, again bool, err error) {
+	row, err := c.meta.Get(ctx, name)
+	if err != nil {
+		return nil, false, err
+	}
+	if !row.Live() && !read.expired {
+		return nil, false, notExist("open", name)
+	}
+	body, err := c.stores.Open(ctx, name, read.offset, read.length)
+	if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case !row.Live():
+			return nil, false, err
+		case !last:
+			return nil, true, nil
+		}
+		return nil, false, &BodyMissingError{Path: name, Backend: c.stores.Route(name).Backend.Name(), Err: err}
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if size := body.Info().Size; size != row.Size {
+		if row.Live() && !last {
+			body.Close()
+			return nil, true, nil
+		}
+		row = c.mendRead(ctx, row, body.Info())
+	}
+	return &File{Row: row, Reader: body}, false, nil
+}
+
+// mendRead mends the row of a body that is open already. Whether or not that
+// works, say because the database refuses writes, the body is complete and is
+// what gets served.
+func (c *Cluster) mendRead(ctx context.Context, row metadata.Row, body backends.Info) metadata.Row {
+	if row.Live() {
+		mended, err := c.mend(ctx, row.Name)
+		if err == nil && mended.Size == body.Size {
+			return mended
+		}
+		c.logger.WarnContext(ctx, "a row lags its body", "path", row.Name, "row_size", row.Size,
+			"body_size", body.Size, "error", err)
+	}
+	row.Size = body.Size
+	return row
+}
+
+// ReadFile returns the whole contents of a live file. For anything that may
+// be large use Open.
+func (c *Cluster) ReadFile(ctx context.Context, path string) ([]byte, error) {
+	f, err := c.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data := make([]byte, f.Row.Size)
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// sleep waits for d or until ctx is done.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

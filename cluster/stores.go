@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/backends/gcs"
+	"example.com/ezdfs/backends/nfs"
+	"example.com/ezdfs/backends/s3"
+	"example.com/ezdfs/dispatcher"
+	"example.com/ezdfs/settings"
+)
+
+// OpenStores opens every backend that the settings route to and returns the
+// dispatcher over them, which closes them. When some cannot be opened the
+// error names each.
+func OpenStores(ctx context.Context, s settings.Settings, logger *slog.Logger) (*dispatcher.Dispatcher, error) {
+	fallback, rules, contains := s.Routing()
+	matching := dispatcher.Prefix
+	if contains {
+		matching = dispatcher.Contains
+	}
+	router, err := dispatcher.NewRouter(routerRules(rules), matching)
+	if err != nil {
+		return nil, err
+	}
+	stores := make(map[string]backends.Backend)
+	var errs []error
+	for _, name := range instances(fallback, rules) {
+		b, err := openBackend(ctx, s, name, logger)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		stores[name] = b
+	}
+	if len(errs) == 0 {
+		d, err := dispatcher.New(router, fallback, stores)
+		if err == nil {
+			return d, nil
+		}
+		errs = append(errs, err)
+	}
+	for _, b := range stores {
+		b.Close()
+	}
+	return nil, errors.Join(errs...)
+}
+
+// openBackend opens one instance; its kind is what stands before the colon.
+func openBackend(ctx context.Context, s settings.Settings, name string, logger *slog.Logger) (backends.Backend, error) {
+	kind, _, _ := strings.Cut(name, ":")
+	switch kind {
+	case "nfs":
+		if conf, ok := s.NFS[name]; ok {
+			return nfs.New(conf)
+		}
+	case "s3":
+		if conf, ok := s.S3[name]; ok {
+			return s3.New(ctx, conf, s3.WithLogger(logger))
+		}
+	case "gcs":
+		if conf, ok := s.GCS[name]; ok {
+			return gcs.New(ctx, conf)
+		}
+	default:
+		return nil, fmt.Errorf("unknown backend %q: use nfs, s3 or gcs, or a named instance such as s3:media", name)
+	}
+	return nil, fmt.Errorf("backend %q has no settings: `dfsctl config check` says which group is missing", name)
+}
+
+// instances returns the names of all backends that are routed to, once each.
+func instances(fallback string, rules []settings.Rule) []string {
+	names := []string{fallback}
+	for _, rule := range rules {
+		names = append(names, rule.Backend)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func routerRules(rules []settings.Rule) []dispatcher.Rule {
+	routed := make([]dispatcher.Rule, len(rules))
+	for i, rule := range rules {
+		routed[i] = dispatcher.Rule{Key: rule.Prefix, Backend: rule.Backend}
+	}
+	return routed
+}
