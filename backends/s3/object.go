@@ -54,7 +54,7 @@ func (b *Backend) putInput(o object) *s3.PutObjectInput {
 
 func (b *Backend) createInput(o object) *s3.CreateMultipartUploadInput {
 	return &s3.CreateMultipartUploadInput{
-		Bucket: b.bucket(), Key: b.key(o.path), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+		Bucket: b.bucket(), Key: b.key(o.path),
 		ContentType: o.contentType, CacheControl: o.cacheControl, Metadata: o.metadata,
 		ContentDisposition: o.disposition, ContentEncoding: o.encoding, ContentLanguage: o.language,
 		ACL:                  types.ObjectCannedACL(b.set.ACL),

@@ -32,12 +32,15 @@ type upload struct {
 	parts []types.CompletedPart
 }
 
-// create begins a multipart upload.
-func (b *Backend) create(ctx context.Context, op string, o object) (*upload, error) {
+// create begins a multipart upload whose parts have checksums of that kind, or
+// none.
+func (b *Backend) create(ctx context.Context, op string, o object, sums types.ChecksumAlgorithm) (*upload, error) {
 	mark := backends.NewStagedName()[len(backends.StagedPrefix):]
 	o.metadata = maps.Clone(o.metadata)
 	o.metadata[metaUpload] = mark
-	out, err := b.client.CreateMultipartUpload(ctx, b.createInput(o))
+	in := b.createInput(o)
+	in.ChecksumAlgorithm = sums
+	out, err := b.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return nil, b.fail(ctx, op, o.path, err)
 	}
@@ -46,29 +49,38 @@ func (b *Backend) create(ctx context.Context, op string, o object) (*upload, err
 
 // stageUpload uploads a body whose first part has been read already.
 func (b *Backend) stageUpload(ctx context.Context, o object, first []byte, in *source) (backends.Staged, error) {
-	u, err := b.create(ctx, "stage", o)
+	u, err := b.create(ctx, "stage", o, types.ChecksumAlgorithmCrc32)
 	if err != nil {
 		return nil, err
 	}
 	if err := u.send(ctx, first, in); err != nil {
-		u.Discard(ctx)
+		u.drop(ctx)
 		return nil, b.fail(ctx, "stage", o.path, err)
 	}
 	return u, nil
 }
 
 // send reads the body part by part while up to Concurrency parts are on their
-// way. The first failure ends everything.
+// way. The first failure ends the reading, but not the parts on their way: one
+// that arrives after the upload was aborted may bring it back.
 func (u *upload) send(ctx context.Context, first []byte, in *source) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(u.b.set.Concurrency + 1)
-	group.Go(func() error { return u.feed(ctx, group, first, in) })
+	group.Go(func() error {
+		return u.feed(reading, first, in, func(n int64, data []byte, sent func()) {
+			group.Go(func() error {
+				defer sent()
+				return u.sendPart(ctx, n, data)
+			})
+		})
+	})
 	return group.Wait()
 }
 
-// feed starts the upload of each part. It holds parts of no more than
-// Concurrency+1 times PartSize bytes, or one part where that is longer.
-func (u *upload) feed(ctx context.Context, group *errgroup.Group, first []byte, in *source) error {
+// feed reads the parts and hands them to start, which calls sent when it is
+// done with one. It holds parts of no more than Concurrency+1 times PartSize
+// bytes, or one part where that is longer.
+func (u *upload) feed(ctx context.Context, first []byte, in *source, start func(n int64, data []byte, sent func())) error {
 	b := u.b
 	plan := newPlan(b.limits, b.set.PartSize, in.announced)
 	total := b.set.PartSize * int64(b.set.Concurrency+1)
@@ -93,10 +105,7 @@ func (u *upload) feed(ctx context.Context, group *errgroup.Group, first []byte, 
 			return in.fail(backends.ErrSize, fmt.Errorf("longer than %d parts of at most %d bytes", b.limits.maxParts, limit))
 		}
 		u.size += int64(len(data))
-		group.Go(func() error {
-			defer memory.Release(weight)
-			return u.sendPart(ctx, n, data)
-		})
+		start(n, data, func() { memory.Release(weight) })
 		if in.ended {
 			return nil
 		}
@@ -175,20 +184,29 @@ func (u *upload) Discard(ctx context.Context) error {
 		return nil
 	}
 	u.done = true
-	path := u.object.path
 	if !u.b.set.AbortUploads {
-		u.b.log.WarnContext(ctx, "multipart upload left behind: grant s3:AbortMultipartUpload and set AbortUploads=enabled, or let a lifecycle rule of the bucket abort incomplete uploads",
-			slog.String("backend", u.b.set.Name), slog.String("bucket", u.b.set.Bucket),
-			slog.String("key", *u.b.key(path)), slog.String("upload_id", u.id))
+		u.warn(ctx, "multipart upload left behind: grant s3:AbortMultipartUpload and set AbortUploads=enabled, or let a lifecycle rule of the bucket abort incomplete uploads")
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	_, err := u.b.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-		Bucket: u.b.bucket(), Key: u.b.key(path), UploadId: aws.String(u.id),
+		Bucket: u.b.bucket(), Key: u.b.key(u.object.path), UploadId: aws.String(u.id),
 	})
 	if err != nil && code(err) != "NoSuchUpload" {
-		return u.b.fail(ctx, "discard", path, err)
+		return u.b.fail(ctx, "discard", u.object.path, err)
 	}
 	return nil
+}
+
+// drop discards an upload that has failed for another reason already.
+func (u *upload) drop(ctx context.Context) {
+	if err := u.Discard(ctx); err != nil {
+		u.warn(ctx, "multipart upload left behind: it could not be aborted", slog.Any("error", err))
+	}
+}
+
+func (u *upload) warn(ctx context.Context, msg string, more ...any) {
+	u.b.log.With("backend", u.b.set.Name, "bucket", u.b.set.Bucket, "key", *u.b.key(u.object.path), "upload_id", u.id).
+		WarnContext(ctx, msg, more...)
 }
