@@ -3,7 +3,6 @@ package settings
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,6 +38,12 @@ func ParseEngine(name string) (Engine, error) {
 
 // Engine returns the engine that DBBackend names.
 func (d DFS) Engine() (Engine, error) { return ParseEngine(d.DBBackend) }
+
+// The groups of file.ini that decide where paths go.
+const (
+	dfsGroup      = "eZDFSClusteringSettings"
+	dispatchGroup = "DispatchableDFS"
+)
 
 // legacyBackends are the PHP classes of backends (contract section 4).
 var legacyBackends = []struct{ class, name string }{
@@ -118,38 +123,50 @@ func (s Settings) routed() map[string]bool {
 func (l *loader) checkEngine() {
 	engine, err := l.settings.DFS.Engine()
 	if err != nil {
-		l.rejectSetting("eZDFSClusteringSettings", "DBBackend", err.Error())
+		l.rejectSetting(dfsGroup, "DBBackend", err.Error())
 	}
 	name := l.settings.DFS.DBName
-	if engine == SQLite && name != ":memory:" && !strings.HasPrefix(name, "file:") {
-		l.settings.DFS.DBName = l.fromRoot(filepath.FromSlash(name))
+	if engine == SQLite && isFile(name) {
+		l.settings.DFS.DBName = l.fromRoot(name)
 	}
 }
 
+// isFile reports whether SQLite takes the name for a path.
+func isFile(name string) bool {
+	return name != ":memory:" && !strings.HasPrefix(name, "file:")
+}
+
+// backendAdvice is what to do about an unknown backend.
+const backendAdvice = "use nfs, s3, gcs, a named instance such as s3:media, or a legacy class"
+
 // checkBackends refuses the backends that nobody knows.
 func (l *loader) checkBackends() {
-	const advice = "; use one of nfs, s3, gcs, a named instance such as s3:media, or a legacy class"
 	dfs, dispatch := l.settings.DFS, l.settings.Dispatch
+	known := func(name string) bool { _, ok := BackendName(name); return ok }
+	unknown := func(name string) string { return fmt.Sprintf("unknown backend %q; %s", name, backendAdvice) }
 	if !dfs.dispatches() {
-		if _, ok := BackendName(dfs.DFSBackend); !ok {
-			l.rejectSetting("eZDFSClusteringSettings", "DFSBackend",
-				fmt.Sprintf("unknown backend %q%s, or %s", dfs.DFSBackend, advice, dispatcherNames[0]))
+		if !known(dfs.DFSBackend) {
+			l.rejectSetting(dfsGroup, "DFSBackend",
+				unknown(dfs.DFSBackend)+"; to route by [DispatchableDFS], "+dispatcherNames[0])
 		}
 		return
 	}
-	if _, ok := BackendName(dispatch.DefaultBackend); !ok {
-		l.rejectSetting("DispatchableDFS", "DefaultBackend", fmt.Sprintf("unknown backend %q%s", dispatch.DefaultBackend, advice))
+	if !known(dispatch.DefaultBackend) {
+		l.rejectSetting(dispatchGroup, "DefaultBackend", unknown(dispatch.DefaultBackend))
 	}
 	for _, rule := range dispatch.PathBackends {
-		if _, ok := BackendName(rule.Backend); !ok {
-			l.errs = append(l.errs, &ValueError{Origin: rule.Origin, Group: "DispatchableDFS", Key: rule.key(),
-				Reason: fmt.Sprintf("unknown backend %q%s", rule.Backend, advice)})
+		if !known(rule.Backend) {
+			l.rejectRule(rule, unknown(rule.Backend))
 		}
 	}
 }
 
 // key is how the rule stands in the INI file.
 func (r Rule) key() string { return "PathBackends[" + r.Prefix + "]" }
+
+func (l *loader) rejectRule(rule Rule, reason string) {
+	l.errs = append(l.errs, &ValueError{Origin: rule.Origin, Group: dispatchGroup, Key: rule.key(), Reason: reason})
+}
 
 // rejectSetting reports a value of file.ini.
 func (l *loader) rejectSetting(group, key, reason string) {
@@ -230,17 +247,17 @@ func (l *loader) hasGroup(k kind, name string) bool {
 // rejectInstance reports an instance that is named but has no settings, at
 // each place that names it.
 func (l *loader) rejectInstance(k kind, name string) {
-	reason := fmt.Sprintf("unknown backend %q: there is no group [%s] in %s", name, name, k.file)
+	reason := fmt.Sprintf("unknown backend %q: add a group [%s] to %s", name, name, k.file)
 	s := l.settings
 	for _, rule := range s.Dispatch.PathBackends {
 		if s.DFS.dispatches() && rule.Backend == name {
-			l.errs = append(l.errs, &ValueError{Origin: rule.Origin, Group: "DispatchableDFS", Key: rule.key(), Reason: reason})
+			l.rejectRule(rule, reason)
 		}
 	}
 	if s.DFS.DFSBackend == name {
-		l.rejectSetting("eZDFSClusteringSettings", "DFSBackend", reason)
+		l.rejectSetting(dfsGroup, "DFSBackend", reason)
 	}
 	if s.DFS.dispatches() && s.Dispatch.DefaultBackend == name {
-		l.rejectSetting("DispatchableDFS", "DefaultBackend", reason)
+		l.rejectSetting(dispatchGroup, "DefaultBackend", reason)
 	}
 }

@@ -80,6 +80,11 @@ func (k kind) groupOf(instance string) string {
 	return instance
 }
 
+// zero is a section with the fields of the kind, all empty.
+func (k kind) zero() section {
+	return section{k.file, k.group, "", reflect.New(k.elem).Elem()}
+}
+
 // settingsType is what the tags are read from.
 var settingsType = reflect.TypeFor[Settings]()
 

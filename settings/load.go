@@ -41,16 +41,11 @@ type ValueError struct {
 	Origin Origin
 	Group  string
 	Key    string
-	Reason string
-	Fix    string // what to do, "" where the reason says it
+	Reason string // what is wrong and what to do
 }
 
 func (e *ValueError) Error() string {
-	msg := e.Origin.String() + ": [" + e.Group + "] " + e.Key + ": " + e.Reason
-	if e.Fix != "" {
-		msg += "; " + e.Fix
-	}
-	return msg
+	return e.Origin.String() + ": [" + e.Group + "] " + e.Key + ": " + e.Reason
 }
 
 // Defaults returns the settings of a site that sets nothing.
@@ -237,7 +232,7 @@ func fileOrigin(o ini.Origin) Origin { return Origin{File: o.File, Line: o.Line}
 
 // preferHost drops the socket of the files where the environment names a host.
 func (l *loader) preferHost() {
-	dfs := settingID{file: "file.ini", group: "eZDFSClusteringSettings"}
+	dfs := settingID{file: "file.ini", group: dfsGroup}
 	host, socket := dfs, dfs
 	host.key, socket.key = "DBHost", "DBSocket"
 	from := l.settings.origins[host]

@@ -132,9 +132,9 @@ type S3 struct {
 	Endpoint             string `key:"Endpoint" env:"DFS_S3_*_ENDPOINT" doc:"URL of an S3-compatible service; empty for Amazon."`
 	UsePathStyleEndpoint bool   `key:"UsePathStyleEndpoint" default:"disabled" doc:"Put the bucket into the path instead of the host name."`
 	Prefix               string `key:"Prefix" doc:"Put before every path to make the object key, byte for byte."`
-	ACL                  string `key:"ACL" doc:"Canned ACL sent with every write, such as public-read; empty sends none."`
+	ACL                  string `key:"ACL" oneof:"private|public-read|public-read-write|authenticated-read|aws-exec-read|bucket-owner-read|bucket-owner-full-control" doc:"Canned ACL sent with every write, such as public-read; empty sends none."`
 	StorageClass         string `key:"StorageClass" doc:"Storage class sent with every write."`
-	ServerSideEncryption string `key:"ServerSideEncryption" doc:"AES256, aws:kms or aws:kms:dsse; empty leaves it to the bucket."`
+	ServerSideEncryption string `key:"ServerSideEncryption" oneof:"AES256|aws:kms|aws:kms:dsse" doc:"AES256, aws:kms or aws:kms:dsse; empty leaves it to the bucket."`
 	CacheControl         string `key:"CacheControl" doc:"Cache-Control kept with every object."`
 	PublicURL            string `key:"PublicURL" doc:"Base of public URLs, such as a CDN's; by default the object's own URL."`
 	PartSize             int64  `key:"PartSize" min:"5M" max:"5G" default:"8M" doc:"Bytes of one part of a multipart upload (K, M and G as units), at least 5M; bodies up to this size are held in memory."`
@@ -151,7 +151,7 @@ type GCS struct {
 	CredentialsFile string `key:"CredentialsFile" path:"root" env:"DFS_GCS_*_CREDENTIALS_FILE" doc:"Service account key, relative to the site root; empty for the default credentials."`
 	Endpoint        string `key:"Endpoint" env:"DFS_GCS_*_ENDPOINT" doc:"URL of an emulator, used without credentials unless CredentialsFile is set; empty for Google."`
 	Prefix          string `key:"Prefix" doc:"Put before every path to make the object name, byte for byte."`
-	ACL             string `key:"ACL" doc:"Predefined ACL sent with every write, such as publicRead; empty sends none."`
+	ACL             string `key:"ACL" oneof:"authenticatedRead|bucketOwnerFullControl|bucketOwnerRead|private|projectPrivate|publicRead|publicReadWrite" doc:"Predefined ACL sent with every write, such as publicRead; empty sends none."`
 	StorageClass    string `key:"StorageClass" doc:"Storage class of new objects."`
 	CacheControl    string `key:"CacheControl" doc:"Cache-Control kept with every object."`
 	PublicURL       string `key:"PublicURL" doc:"Base of public URLs, such as a CDN's; by default the object's own URL."`

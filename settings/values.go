@@ -50,7 +50,7 @@ func format(value any) string {
 	case time.Duration:
 		return strconv.Itoa(int(v / time.Second))
 	case fs.FileMode:
-		return fmt.Sprintf("%04o", uint32(v))
+		return formatMode(v)
 	}
 	return fmt.Sprint(value)
 }
@@ -109,8 +109,30 @@ func parseMode(word string) (fs.FileMode, error) {
 	if err != nil || n > 0o7777 {
 		return 0, fmt.Errorf("%q is not an octal mode such as 0666", word)
 	}
-	return fs.FileMode(n), nil
+	mode := fs.FileMode(n).Perm()
+	for _, bit := range modeBits {
+		if n&bit.unix != 0 {
+			mode |= bit.mode
+		}
+	}
+	return mode, nil
 }
+
+func formatMode(mode fs.FileMode) string {
+	n := uint64(mode.Perm())
+	for _, bit := range modeBits {
+		if mode&bit.mode != 0 {
+			n |= bit.unix
+		}
+	}
+	return fmt.Sprintf("%04o", n)
+}
+
+// modeBits are the mode bits that Go keeps elsewhere than Unix.
+var modeBits = []struct {
+	unix uint64
+	mode fs.FileMode
+}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}}
 
 // sizeUnits are the units of sizes, the largest first.
 var sizeUnits = []struct {
@@ -143,24 +165,19 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// setDefault gives the field what its default tag says. The tests hold every
-// tag against this.
+// setDefault gives the field what its default tag says. A scalar without one
+// keeps what it has. The tests hold every tag against this.
 func (f field) setDefault() error {
 	text := f.tag.Get("default")
-	switch f.value.Interface().(type) {
-	case map[string]string:
-		words := map[string]string{}
-		for item := range strings.SplitSeq(text, ";") {
-			key, word, _ := strings.Cut(item, "=")
-			words[key] = word
+	if f.isArray() {
+		f.value.SetZero()
+		if f.value.Kind() == reflect.Map {
+			f.value.Set(reflect.ValueOf(f.defaultWords()))
 		}
-		f.value.Set(reflect.ValueOf(words))
-		return nil
-	case []Rule:
 		return nil
 	}
 	if text == "" {
-		return nil // the zero value, or what the caller put there
+		return nil
 	}
 	value, err := f.parse(text)
 	if err == nil {
@@ -169,24 +186,41 @@ func (f field) setDefault() error {
 	return err
 }
 
-// elements lists what an array field holds, by sub key, in order.
-func (f field) elements() []element {
-	var list []element
-	switch v := f.value.Interface().(type) {
-	case map[string]string:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			list = append(list, element{key: key, value: v[key]})
-		}
-	case []Rule:
-		for _, rule := range v {
-			list = append(list, element{rule.Prefix, rule.Backend, rule.Origin})
-		}
+// defaultWords reads the default of an array of words: "a=x;b=y".
+func (f field) defaultWords() map[string]string {
+	words := map[string]string{}
+	for item := range strings.SplitSeq(f.tag.Get("default"), ";") {
+		key, word, _ := strings.Cut(item, "=")
+		words[key] = word
 	}
-	return list
+	return words
+}
+
+// isArray reports whether the field is read from Key[sub] lines.
+func (f field) isArray() bool {
+	return f.value.Kind() == reflect.Map || f.value.Kind() == reflect.Slice
 }
 
 // element is one element of an array field.
 type element struct {
 	key, value string
 	origin     Origin // where the field itself knows it
+	fallback   string // the element's default
+}
+
+// elements lists what an array field holds, in order.
+func (f field) elements() []element {
+	var list []element
+	switch v := f.value.Interface().(type) {
+	case map[string]string:
+		defaults := f.defaultWords()
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			list = append(list, element{key: key, value: v[key], fallback: defaults[key]})
+		}
+	case []Rule:
+		for _, rule := range v {
+			list = append(list, element{key: rule.Prefix, value: rule.Backend, origin: rule.Origin})
+		}
+	}
+	return list
 }
