@@ -45,13 +45,13 @@ func (c *stagedCopy) Publish(ctx context.Context) error {
 	if errors.Is(err, storage.ErrObjectNotExist) {
 		return c.sourceMissing(ctx, err)
 	}
-	return c.backend.wrap("publish", c.dst, err)
+	return c.backend.wrap(ctx, "publish", c.dst, err)
 }
 
 // sourceMissing: the generation is gone, or the bucket is.
 func (c *stagedCopy) sourceMissing(ctx context.Context, missing error) error {
 	if _, err := c.backend.first(ctx, c.backend.cfg.Prefix); err != nil {
-		return c.backend.unavailable("publish", c.dst, err)
+		return c.backend.unavailable(ctx, "publish", c.dst, err)
 	}
 	return &backends.Error{Backend: c.backend.cfg.Name, Op: "publish", Path: c.dst, Kind: backends.ErrChanged, Err: missing}
 }

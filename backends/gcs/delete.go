@@ -75,7 +75,7 @@ func (d *deletion) one(ctx context.Context, path string) error {
 			return &backends.Error{Backend: e.Backend, Op: e.Op, Path: path, Kind: e.Kind, Err: e.Err, Retry: e.Retry}
 		}
 	}
-	return d.backend.wrap("delete", path, err)
+	return d.backend.wrap(ctx, "delete", path, err)
 }
 
 // checkBucket asks once whether the bucket is there when objects were not:
@@ -90,7 +90,7 @@ func (d *deletion) checkBucket(ctx context.Context, paths []string) {
 	}
 	for _, path := range paths {
 		if d.failed[path] == nil {
-			d.failed[path] = d.backend.unavailable("delete", path, err)
+			d.failed[path] = d.backend.unavailable(ctx, "delete", path, err)
 		}
 	}
 }

@@ -14,24 +14,32 @@ import (
 	"example.com/ezdfs/backends"
 )
 
-// wrap makes a *backends.Error of an error of the client. Whether a 404 means
-// the object or the bucket only the caller can know; here it is the object
-// where the client says so and else the bucket.
-func (b *Backend) wrap(op, path string, err error) error {
+// wrap makes a *backends.Error of an error of the client, which says itself
+// whether a 404 means an object; else it means the bucket.
+func (b *Backend) wrap(ctx context.Context, op, path string, err error) error {
 	var e *backends.Error
 	if err == nil || errors.As(err, &e) {
 		return err
 	}
-	kind, retry := classify(err)
-	return &backends.Error{Backend: b.cfg.Name, Op: op, Path: path, Kind: kind, Err: err, Retry: retry}
+	return b.newError(ctx, op, path, err)
 }
 
 // unavailable is wrap for requests that fail only when the store cannot be
 // used, whatever the reason.
-func (b *Backend) unavailable(op, path string, err error) error {
+func (b *Backend) unavailable(ctx context.Context, op, path string, err error) error {
+	e := b.newError(ctx, op, path, err)
+	if e.Kind != nil {
+		e.Kind = backends.ErrUnavailable
+	}
+	return e
+}
+
+// newError classifies err. When the context ended the attempts, the client
+// reports the last failure; to the caller the end of the context is the reason.
+func (b *Backend) newError(ctx context.Context, op, path string, err error) *backends.Error {
 	kind, retry := classify(err)
-	if kind != nil {
-		kind = backends.ErrUnavailable
+	if retry && ctx.Err() != nil {
+		kind, retry, err = nil, false, ctx.Err()
 	}
 	return &backends.Error{Backend: b.cfg.Name, Op: op, Path: path, Kind: kind, Err: err, Retry: retry}
 }

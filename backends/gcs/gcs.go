@@ -110,7 +110,7 @@ func (b *Backend) Close() error { return b.client.Close() }
 // permission storage.objects.list.
 func (b *Backend) Ping(ctx context.Context) error {
 	if _, err := b.first(ctx, b.cfg.Prefix); err != nil {
-		return b.unavailable("ping", "", err)
+		return b.unavailable(ctx, "ping", "", err)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (b *Backend) List(ctx context.Context, prefix, after string) iter.Seq2[back
 				err = ctx.Err() // a page goes on when its context has ended
 			}
 			if err != nil {
-				yield(backends.Info{}, b.unavailable("list", prefix, err))
+				yield(backends.Info{}, b.unavailable(ctx, "list", prefix, err))
 				return
 			}
 			path := strings.TrimPrefix(attrs.Name, b.cfg.Prefix)

@@ -38,7 +38,7 @@ func (b *Backend) stat(ctx context.Context, op, path string) (*storage.ObjectAtt
 	if errors.Is(err, storage.ErrObjectNotExist) {
 		return b.listed(ctx, op, path, err)
 	}
-	return attrs, b.wrap(op, path, err)
+	return attrs, b.wrap(ctx, op, path, err)
 }
 
 // listed looks for the object at path in a listing: a missing bucket is
@@ -47,9 +47,9 @@ func (b *Backend) listed(ctx context.Context, op, path string, missing error) (*
 	attrs, err := b.first(ctx, b.objectName(path))
 	switch {
 	case err != nil:
-		return nil, b.unavailable(op, path, err)
+		return nil, b.unavailable(ctx, op, path, err)
 	case attrs == nil || attrs.Name != b.objectName(path):
-		return nil, b.wrap(op, path, missing)
+		return nil, b.wrap(ctx, op, path, missing)
 	}
 	return attrs, nil
 }
@@ -104,17 +104,17 @@ func (b *Backend) Open(ctx context.Context, path string, offset, length int64) (
 	case isStatus(err, http.StatusRequestedRangeNotSatisfiable):
 		return b.openPastEnd(ctx, path, offset)
 	case err != nil:
-		return nil, b.wrap("open", path, err)
+		return nil, b.wrap(ctx, "open", path, err)
 	case r.Attrs.Size < 0 || r.Attrs.Decompressed:
 		r.Close()
-		return nil, b.unavailable("open", path, errors.New("the answer is not the stored body with its length"))
+		return nil, b.unavailable(ctx, "open", path, errors.New("the answer is not the stored body with its length"))
 	}
 	info := newInfo(path, r.Attrs.Size, r.Attrs.Generation, r.Attrs.LastModified, r.Attrs.ContentType, r.Metadata())
 	want := max(0, info.Size-offset)
 	if length >= 0 {
 		want = min(want, length)
 	}
-	return &reader{backend: b, body: r, info: info, remain: want}, nil
+	return &reader{ctx: ctx, backend: b, body: r, info: info, remain: want}, nil
 }
 
 // openMissing tells a missing object from a missing bucket, and from an
@@ -140,7 +140,7 @@ func (b *Backend) openPastEnd(ctx context.Context, path string, offset int64) (b
 	if attrs.Size > offset {
 		return nil, &backends.Error{Backend: b.cfg.Name, Op: "open", Path: path, Kind: backends.ErrChanged, Retry: true}
 	}
-	return &reader{backend: b, body: http.NoBody, info: infoOf(path, attrs)}, nil
+	return &reader{ctx: ctx, backend: b, body: http.NoBody, info: infoOf(path, attrs)}, nil
 }
 
 func isStatus(err error, code int) bool {
@@ -151,6 +151,7 @@ func isStatus(err error, code int) bool {
 // reader reads one generation. The client checks the CRC32C of a body that is
 // read whole.
 type reader struct {
+	ctx     context.Context // of Open
 	backend *Backend
 	body    io.ReadCloser
 	info    backends.Info
@@ -181,5 +182,5 @@ func (r *reader) readError(err error) error {
 	if errors.Is(err, storage.ErrObjectNotExist) {
 		return &backends.Error{Backend: r.backend.cfg.Name, Op: "read", Path: r.info.Path, Kind: backends.ErrChanged, Err: err}
 	}
-	return r.backend.wrap("read", r.info.Path, err)
+	return r.backend.wrap(r.ctx, "read", r.info.Path, err)
 }

@@ -23,7 +23,7 @@ func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs 
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, b.wrap("stage", path, err)
+		return nil, b.wrap(ctx, "stage", path, err)
 	}
 	src := &source{ctx: ctx, body: body, announced: attrs.Size}
 	head := make([]byte, headSize(attrs.Size))
@@ -56,7 +56,7 @@ func (b *Backend) stageError(path string, src *source, err error) error {
 	case src.err != nil:
 		e.Err = fmt.Errorf("reading the body: %w", src.err)
 	default:
-		return b.wrap("stage", path, err)
+		return b.wrap(src.ctx, "stage", path, err)
 	}
 	return e
 }
@@ -143,7 +143,7 @@ func (u *upload) Size() int64 { return u.size }
 // Publish sends the last chunk, at which the service makes the object.
 func (u *upload) Publish(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return u.backend.wrap("publish", u.path, err)
+		return u.backend.wrap(ctx, "publish", u.path, err)
 	}
 	if u.ended {
 		return &backends.Error{Backend: u.backend.cfg.Name, Op: "publish", Path: u.path,
@@ -159,7 +159,7 @@ func (u *upload) Publish(ctx context.Context) error {
 	} else if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return u.backend.wrap("publish", u.path, err)
+	return u.backend.wrap(ctx, "publish", u.path, err)
 }
 
 // verify compares the object the service says it has made.

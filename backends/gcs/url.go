@@ -34,7 +34,7 @@ func (b *Backend) SignURL(ctx context.Context, path string, expires time.Duratio
 		return "", err
 	}
 	if err := ctx.Err(); err != nil {
-		return "", b.wrap("sign", path, err)
+		return "", b.wrap(ctx, "sign", path, err)
 	}
 	e := &backends.Error{Backend: b.cfg.Name, Op: "sign", Path: path}
 	if expires <= 0 || expires > maxSigned {
