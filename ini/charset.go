@@ -85,7 +85,7 @@ func checkUTF8(name, text string) []*LineError {
 	}
 	reason := "not valid UTF-8; its bytes are kept as they are (name the file's charset in its first line, or convert it)"
 	if bad > 1 {
-		reason += fmt.Sprintf("; so are %d further lines", bad-1)
+		reason += fmt.Sprintf("; %d more such lines", bad-1)
 	}
 	return []*LineError{{Origin: Origin{File: name, Line: first}, Reason: reason}}
 }
