@@ -88,7 +88,7 @@ func (t *transfer) readSource(ctx context.Context, from string) (err error) {
 		return err
 	}
 	if !t.src.Live() {
-		return notExist("copy", from)
+		return &ExpiredError{from}
 	}
 	return nil
 }

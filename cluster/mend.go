@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -87,3 +88,13 @@ func (c *Cluster) setRow(tx *metadata.Tx, row metadata.Row, kind metadata.Kind) 
 func notExist(op, name string) error {
 	return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 }
+
+// ExpiredError says that a file was deleted: its row is expired. Its body
+// stays until a purge, and WithExpired reads it. The error satisfies
+// errors.Is(err, fs.ErrNotExist).
+type ExpiredError struct{ Path string }
+
+func (e *ExpiredError) Error() string { return fmt.Sprintf("%q is expired", e.Path) }
+
+// Unwrap makes the error an fs.ErrNotExist.
+func (e *ExpiredError) Unwrap() error { return fs.ErrNotExist }

@@ -74,8 +74,9 @@ func WithExpired() ReadOption {
 const retryPause = 20 * time.Millisecond
 
 // Open opens a live file for reading. Where the row lags the body it is mended
-// first. A file that is absent or expired is fs.ErrNotExist; a live row
-// without a body is a *BodyMissingError.
+// first. A file that is absent is fs.ErrNotExist, one that is expired an
+// *ExpiredError, which is that too; a live row without a body is a
+// *BodyMissingError.
 func (c *Cluster) Open(ctx context.Context, path string, options ...ReadOption) (*File, error) {
 	name, err := metadata.CleanName(path)
 	if err != nil {
@@ -105,7 +106,7 @@ func (c *Cluster) open(ctx context.Context, name string, read reading, last bool
 		return nil, false, err
 	}
 	if !row.Live() && !read.expired {
-		return nil, false, notExist("open", name)
+		return nil, false, &ExpiredError{name}
 	}
 	body, err := c.stores.Open(ctx, name, read.offset, read.length)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,19 +20,14 @@ import (
 // dispatcher over them, which closes them. When some cannot be opened the
 // error names each.
 func OpenStores(ctx context.Context, s settings.Settings, logger *slog.Logger) (*dispatcher.Dispatcher, error) {
-	fallback, rules, contains := s.Routing()
-	matching := dispatcher.Prefix
-	if contains {
-		matching = dispatcher.Contains
-	}
-	router, err := dispatcher.NewRouter(routerRules(rules), matching)
+	router, fallback, err := NewRouter(s)
 	if err != nil {
 		return nil, err
 	}
 	stores := make(map[string]backends.Backend)
 	var errs []error
-	for _, name := range instances(fallback, rules) {
-		b, err := openBackend(ctx, s, name, logger)
+	for _, name := range BackendNames(s) {
+		b, err := OpenBackend(ctx, s, name, logger)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -52,8 +47,21 @@ func OpenStores(ctx context.Context, s settings.Settings, logger *slog.Logger) (
 	return nil, errors.Join(errs...)
 }
 
-// openBackend opens one instance; its kind is what stands before the colon.
-func openBackend(ctx context.Context, s settings.Settings, name string, logger *slog.Logger) (backends.Backend, error) {
+// NewRouter returns the rules of the settings and the name of the backend that
+// takes the paths no rule matches. It opens nothing.
+func NewRouter(s settings.Settings) (router *dispatcher.Router, fallback string, err error) {
+	fallback, rules, contains := s.Routing()
+	matching := dispatcher.Prefix
+	if contains {
+		matching = dispatcher.Contains
+	}
+	router, err = dispatcher.NewRouter(routerRules(rules), matching)
+	return router, fallback, err
+}
+
+// OpenBackend opens one of BackendNames by itself; its kind is what stands
+// before the colon. The caller closes it.
+func OpenBackend(ctx context.Context, s settings.Settings, name string, logger *slog.Logger) (backends.Backend, error) {
 	kind, _, _ := strings.Cut(name, ":")
 	switch kind {
 	case "nfs":
@@ -74,8 +82,10 @@ func openBackend(ctx context.Context, s settings.Settings, name string, logger *
 	return nil, fmt.Errorf("backend %q has no settings: `dfsctl config check` says which group is missing", name)
 }
 
-// instances returns the names of all backends that are routed to, once each.
-func instances(fallback string, rules []settings.Rule) []string {
+// BackendNames returns the names of all backends that the settings route to,
+// once each, in order.
+func BackendNames(s settings.Settings) []string {
+	fallback, rules, _ := s.Routing()
 	names := []string{fallback}
 	for _, rule := range rules {
 		names = append(names, rule.Backend)
