@@ -43,7 +43,8 @@ func (s *Store) Expire(ctx context.Context, names ...string) (changed int64, err
 //
 // Up to 1000 rows change in one transaction with their journal entry, a larger
 // family in several, each with an entry; rows that are being written at that
-// moment are waited for and expired as well.
+// moment are waited for and expired as well. The journal gets its entry even
+// when no row changed state: PHP may have expired them without one.
 func (s *Store) ExpirePrefix(ctx context.Context, prefix string) (int64, error) {
 	if prefix == "" {
 		return 0, &NameError{Name: prefix, Reason: "an empty prefix would expire everything"}

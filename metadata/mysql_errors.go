@@ -11,6 +11,7 @@ import (
 
 // mysqlFaults says what the server's error numbers mean to us.
 var mysqlFaults = map[uint16]fault{
+	1020: {kind: ErrLocked, retry: true}, // MariaDB: the row changed since the snapshot
 	1205: {kind: ErrLocked, retry: true}, // lock wait timeout
 	1213: {kind: ErrLocked, retry: true}, // deadlock
 	3058: {kind: ErrLocked, retry: true}, // deadlock of user locks

@@ -98,10 +98,12 @@ func selectRows(ctx context.Context, q queryer, table, query string, args ...any
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		k := keyed{Row: Row{Table: table}}
-		err := rows.Scan(&k.Name, &k.Trunk, &k.hash, &k.DataType, &k.Scope, &k.Size, &k.MTime, &k.Expired)
+		var expired int
+		err := rows.Scan(&k.Name, &k.Trunk, &k.hash, &k.DataType, &k.Scope, &k.Size, &k.MTime, &expired)
 		if err != nil {
 			return nil, err
 		}
+		k.Expired = expired != 0
 		k.repairName()
 		found = append(found, k)
 	}

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/hex"
@@ -57,6 +58,9 @@ func (s *Store) Rows(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 
 // cursors returns a cursor for each table of the filter.
 func (s *Store) cursors(f Filter) ([]*cursor, error) {
+	if fault := textFault(f.Prefix); fault != "" {
+		return nil, &NameError{Name: f.Prefix, Reason: fault}
+	}
 	tables := s.config.Layout.Tables()
 	for _, table := range f.Tables {
 		if err := s.knownTable(table); err != nil {
@@ -123,15 +127,12 @@ func (c *cursor) seed(ctx context.Context) error {
 	clause, args := where(selective, c.filter.bounds())
 	query := "SELECT `name_hash` FROM " + quoted(c.table) + clause + " LIMIT ?"
 	return c.query(ctx, func(db *sql.DB) error {
-		seeds, err := selectHashes(ctx, db, query, append(args, maxSeeds+1)...)
-		if err != nil {
-			return err
-		}
-		if c.seeded = len(seeds) <= maxSeeds; c.seeded {
-			slices.SortFunc(seeds, func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) })
+		seeds, complete, err := selectHashes(ctx, db, query, append(args, maxSeeds+1)...)
+		if c.seeded = err == nil && complete && len(seeds) <= maxSeeds; c.seeded {
+			slices.SortFunc(seeds, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
 			c.seeds = seeds
 		}
-		return nil
+		return err
 	})
 }
 
@@ -193,23 +194,24 @@ func inHashes(seeds [][16]byte) condition {
 	return condition{"`name_hash` IN (" + placeholders(len(args)) + ")", args}
 }
 
-// selectHashes runs a query of name_hash alone.
-func selectHashes(ctx context.Context, q queryer, query string, args ...any) (hashes [][16]byte, err error) {
+// selectHashes runs a query of name_hash alone. The answer is incomplete if
+// one is not an MD5.
+func selectHashes(ctx context.Context, q queryer, query string, args ...any) (hashes [][16]byte, complete bool, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var text sql.RawBytes
 	for rows.Next() {
 		var hash [16]byte
 		if err := rows.Scan(&text); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if _, err := hex.Decode(hash[:], text[:min(len(text), 32)]); err != nil {
-			return nil, err
+		if n, err := hex.Decode(hash[:], text[:min(len(text), 32)]); err != nil || n != len(hash) {
+			return nil, false, nil
 		}
 		hashes = append(hashes, hash)
 	}
-	return hashes, rows.Err()
+	return hashes, true, rows.Err()
 }

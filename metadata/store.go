@@ -79,6 +79,9 @@ func (s *Store) retry(ctx context.Context, op func(context.Context) (again bool,
 			return err
 		}
 		left[e.Kind]--
+		if e.Kind == ErrUnavailable {
+			wait *= 25 // a restart takes a second, a lock milliseconds
+		}
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,6 +19,7 @@ import (
 type Tx struct {
 	store  *Store
 	ctx    context.Context // of this transaction, as database/sql has it
+	caller context.Context // of Update
 	tx     *sql.Tx
 	hold   func() bool // detaches the transaction from the caller's context
 	pinned bool
@@ -30,6 +32,9 @@ type Tx struct {
 // must not do anything that cannot be done twice before it calls [Tx.Pin], and
 // is not run again after. Errors of fn are returned as they are. A connection
 // lost during the commit itself is ErrOutcomeUnknown and never retried.
+//
+// fn may read through the store, but must make all its changes through tx:
+// SQLite has one writer at a time, and that is this transaction.
 func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return s.retry(ctx, func(ctx context.Context) (bool, error) {
 		tx, end, err := s.begin(ctx)
@@ -62,7 +67,7 @@ func (s *Store) begin(ctx context.Context) (tx *Tx, end func(), err error) {
 		cancel(nil)
 		return nil, nil, s.wrap("begin", "", err)
 	}
-	tx = &Tx{store: s, ctx: inner, tx: sqlTx}
+	tx = &Tx{store: s, ctx: inner, caller: ctx, tx: sqlTx}
 	var grace atomic.Pointer[time.Timer]
 	release := detach
 	tx.hold = func() bool {
@@ -84,6 +89,11 @@ func (s *Store) begin(ctx context.Context) (tx *Tx, end func(), err error) {
 	}, nil
 }
 
+// Context returns the context of the transaction: the caller's until the
+// transaction is pinned; from then on it outlives it by some seconds. Side
+// effects that belong to the transaction should use it.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
 // Pin says that side effects have happened, or are about to, that a rollback
 // does not undo: fn is not run again, and from here on the transaction
 // outlives its caller's context by some seconds, so that giving up does not
@@ -93,19 +103,17 @@ func (tx *Tx) Pin() error {
 	if tx.pinned {
 		return nil
 	}
-	if !tx.hold() {
-		return tx.store.wrap("pin", "", context.Cause(tx.ctx))
+	if err := tx.caller.Err(); err != nil || !tx.hold() {
+		return tx.store.wrap("pin", "", cmp.Or(err, context.Cause(tx.ctx), context.Canceled))
 	}
 	tx.pinned = true
 	return nil
 }
 
-// Context is done when the transaction is: with the caller's context until it
-// is pinned, some seconds later from then on. Side effects that belong to the
-// transaction use it.
-func (tx *Tx) Context() context.Context { return tx.ctx }
-
 func (tx *Tx) commit() error {
+	if err := tx.caller.Err(); err != nil && !tx.pinned {
+		return tx.wrap("commit", "", err)
+	}
 	err := tx.tx.Commit()
 	if err == nil {
 		return nil
