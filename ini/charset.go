@@ -40,7 +40,7 @@ func decode(name, text string) (string, []*LineError) {
 // declaredCharset finds the name in `#?ini charset="name"?`, "" for none.
 func declaredCharset(line string) string {
 	_, attributes, ok := strings.Cut(line, "#?ini")
-	end := strings.LastIndexByte(attributes, '?')
+	end := strings.IndexByte(attributes, '?')
 	if !ok || end < 0 {
 		return ""
 	}
