@@ -43,9 +43,21 @@ func (l Layout) Trunk(name, scope string) string {
 	case "viewcache":
 		return viewCacheTrunk(name)
 	case "template-block":
-		return templateBlockTrunk(name, l.cacheRoot()+"/template-block/")
+		return templateBlockTrunk(name, l.blockDir(name))
 	}
 	return name
+}
+
+// blockDir is the part of a path after which the blocks of a subtree stand. A
+// cluster may hold several sites, each with a VarDir of its own that only its
+// siteaccess knows; the PHP of that site means its own cache directory, so
+// where ours is not part of the path any directory named CacheDir is.
+func (l Layout) blockDir(name string) string {
+	const blocks = "/template-block/"
+	if dir := l.cacheRoot() + blocks; strings.Contains(name, dir) {
+		return dir
+	}
+	return "/" + l.CacheDir + blocks
 }
 
 // cacheRoot is the directory of the cache files: CacheDir inside VarDir, or

@@ -40,7 +40,7 @@ func TestTrunk(t *testing.T) {
 		{blocks + "subtree/1/cache/2/cache/a.cache", "template-block", blocks + "subtree/1/cache/"},
 		{blocks + "1/2/a.cache", "template-block", blocks + "1/2/a.cache"},
 		{blocks + "subtree/1/a", "template-block", blocks + "subtree/1/a"},
-		{"var/other/cache/template-block/subtree/1/cache/a", "template-block", "var/other/cache/template-block/subtree/1/cache/a"},
+		{"var/other/cache/template-block/subtree/1/cache/a", "template-block", "var/other/cache/template-block/subtree/1/cache/"}, // another site's
 		{"var/s/storage/images/2-a.png", "image", "var/s/storage/images/2-a.png"},
 		{"var/s/cache/content/s/2-abc.cache", "", "var/s/cache/content/s/2-abc.cache"},
 	} {
