@@ -25,7 +25,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(mainTests{m}) }
 // testSettings are settings of a bucket of its own on the shared service.
 func testSettings(tb testing.TB) settings.S3 {
 	tb.Helper()
-	g := gateway.Get(tb)
+	return settingsOn(tb, gateway.Get(tb))
+}
+
+func settingsOn(tb testing.TB, g *testservice.VersityGW) settings.S3 {
+	tb.Helper()
 	return settings.S3{
 		Name: "s3", AccessKeyID: g.AccessKey, SecretAccessKey: settings.Secret(g.SecretKey),
 		Bucket: g.Bucket(tb), Region: g.Region, Endpoint: g.Endpoint, UsePathStyleEndpoint: true,
