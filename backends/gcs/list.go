@@ -19,6 +19,7 @@ import (
 func (b *Backend) List(ctx context.Context, prefix, after string) iter.Seq2[backends.Info, error] {
 	return func(yield func(backends.Info, error) bool) {
 		it := b.bucket.Objects(ctx, b.query(prefix, after))
+		it.PageInfo().MaxSize = b.opts.pageSize
 		for {
 			attrs, err := it.Next()
 			if errors.Is(err, iterator.Done) {

@@ -13,6 +13,7 @@ type Option func(*options)
 
 type options struct {
 	chunkSize int
+	pageSize  int // objects in one answer of a listing
 	wrap      func(http.RoundTripper) http.RoundTripper
 	backoff   gax.Backoff
 }
@@ -23,6 +24,7 @@ const quantum = 256 << 10
 func newOptions(opts []Option) options {
 	o := options{
 		chunkSize: 8 << 20,
+		pageSize:  1000, // the service gives no more
 		wrap:      func(rt http.RoundTripper) http.RoundTripper { return rt },
 		backoff:   gax.Backoff{Initial: 200 * time.Millisecond, Max: 5 * time.Second, Multiplier: 2},
 	}

@@ -295,13 +295,9 @@ func TestStagedOutlivesItsContext(t *testing.T) {
 	}
 }
 
-// TestMemory streams 2 GiB up and down again and looks at the heap meanwhile.
+// TestMemory streams 512 MiB up and down again and looks at the heap meanwhile.
 func TestMemory(t *testing.T) {
-	const size, limit = 2 << 30, 100 << 20
-	total := int64(size)
-	if testing.Short() {
-		total /= 16
-	}
+	const total, limit = int64(512 << 20), 100 << 20
 	sink, b := sinkBackend(t)
 	sink.Content = pattern{}
 	peak := &heapPeak{r: io.NewSectionReader(pattern{}, 0, total)}
