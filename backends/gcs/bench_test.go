@@ -3,6 +3,7 @@ package gcs
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -21,7 +22,7 @@ func BenchmarkStore10K(b *testing.B) {
 			var n atomic.Int64
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
-			b.SetParallelism(max(1, workers/2))
+			b.SetParallelism(max(1, workers/runtime.GOMAXPROCS(0)))
 			store := func() error {
 				// The emulator looks for a name among all: keep them few.
 				path := fmt.Sprintf("dir/%d", n.Add(1)%100)

@@ -40,22 +40,22 @@ type serviceAccount struct {
 func newClient(ctx context.Context, cfg settings.GCS, o options) (*client, error) {
 	c := &client{transport: newTransport(), base: &url.URL{Scheme: "https", Host: "storage.googleapis.com"}}
 	hc := &http.Client{Transport: o.wrap(c.transport)}
-	opts := []option.ClientOption{
-		option.WithHTTPClient(hc),
-		storage.WithXMLReads(),
-		storage.WithDisabledClientMetrics(), // would start an exporter
-	}
 	if cfg.Endpoint != "" {
 		base, err := parseEndpoint(cfg.Endpoint)
 		if err != nil {
 			return nil, err
 		}
 		c.base = base
-		opts = append(opts, option.WithEndpoint(base.JoinPath("storage/v1/").String()))
 	}
 	creds, err := c.credentials(cfg, *hc)
 	if err != nil {
 		return nil, err
+	}
+	opts := []option.ClientOption{
+		option.WithHTTPClient(hc),
+		option.WithEndpoint(c.base.JoinPath("storage/v1/").String()), // whatever STORAGE_EMULATOR_HOST says
+		storage.WithXMLReads(),
+		storage.WithDisabledClientMetrics(), // would start an exporter
 	}
 	if c.anonymous {
 		opts = append(opts, option.WithoutAuthentication())

@@ -79,3 +79,23 @@ func TestWrongToken(t *testing.T) {
 		t.Errorf("Ping without a token: %v, want ErrUnavailable", err)
 	}
 }
+
+// TestEmulatorVariable: the settings say where the store is, not a variable
+// that is left in the environment.
+func TestEmulatorVariable(t *testing.T) {
+	s := startService(t)
+	t.Setenv("STORAGE_EMULATOR_HOST", "127.0.0.1:1")
+	b := newBackend(t, s.config(t))
+	put(t, b, "a", []byte("body"), backends.Attributes{Size: 4})
+	if body, _ := mustRead(t, b, "a", 0, -1); string(body) != "body" {
+		t.Errorf("read %q", body)
+	}
+	real, err := New(t.Context(), settings.GCS{Bucket: "media", CredentialsFile: keyFile(t, s.URL)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer real.Close()
+	if got := real.PublicURL("a"); got != "https://storage.googleapis.com/media/a" {
+		t.Errorf("PublicURL = %s", got)
+	}
+}

@@ -67,6 +67,21 @@ func TestCopyConditions(t *testing.T) {
 	}
 }
 
+// TestCopyBucketGone: a bucket that vanished is not a source that changed.
+func TestCopyBucketGone(t *testing.T) {
+	s := startService(t)
+	b := newBackend(t, s.config(t))
+	put(t, b, "src", []byte("x"), backends.Attributes{Size: 1})
+	staged, _, err := b.StageCopy(t.Context(), "src", "dst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.bucketGone.Store(true)
+	if err := staged.Publish(t.Context()); !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrChanged) {
+		t.Errorf("Publish: %v, want ErrUnavailable", err)
+	}
+}
+
 // TestListSkips what is no body: directories that consoles make, temporary
 // names, and what lies outside the prefix.
 func TestListSkips(t *testing.T) {
