@@ -82,8 +82,8 @@ func configure(c *s3.Options, set settings.S3, lim limits, httpClient *http.Clie
 		r.MaxAttempts = lim.attempts
 		r.MaxBackoff = lim.maxBackoff
 	})
-	// Uploads carry the CRC32 this package computes. Downloads are asked for
-	// theirs where it is the whole body's (see get): a service may answer a
+	// Uploads carry the CRC32 this package computes. A download is asked for
+	// its checksum where that can be trusted (see get): some services answer a
 	// range with the checksum of the whole.
 	c.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
 	c.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired

@@ -143,6 +143,7 @@ func TestReplacedOrDeletedWhileResuming(t *testing.T) {
 
 func TestDamagedDownload(t *testing.T) {
 	b, f := faulty(t)
+	b.verify = true // as on Amazon
 	put(t, b, "a", random(1000))
 	f.set("GetObject", 1, changeBody(func(body io.Reader) io.Reader {
 		all, _ := io.ReadAll(body)

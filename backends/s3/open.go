@@ -69,7 +69,7 @@ func (b *Backend) get(ctx context.Context, path string, pos, end int64, etag, ve
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", pos, end-1))
 	case pos > 0:
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", pos))
-	default:
+	case b.verify:
 		in.ChecksumMode = types.ChecksumModeEnabled
 	}
 	return b.client.GetObject(ctx, in)

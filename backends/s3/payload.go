@@ -48,6 +48,33 @@ func (p *payload) release() {
 	p.r = nil
 }
 
+// buffers are the memory of one upload's parts, used again and again.
+type buffers struct {
+	mu   sync.Mutex
+	free [][]byte
+}
+
+// get returns an empty buffer for limit bytes.
+func (b *buffers) get(limit int64) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.free) > 0 {
+		last := b.free[len(b.free)-1]
+		b.free = b.free[:len(b.free)-1]
+		if int64(cap(last)) >= limit {
+			return last[:0]
+		}
+	}
+	return make([]byte, 0, limit)
+}
+
+// put takes a buffer back. Nothing may use it any more.
+func (b *buffers) put(buf []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = append(b.free, buf)
+}
+
 // checksum is the CRC32 of data as S3 writes it.
 func checksum(data []byte) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(data)))

@@ -23,7 +23,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +49,8 @@ type Backend struct {
 	limits    limits
 	publicURL string // base of PublicURL, ends in a slash
 
-	buffers    sync.Pool    // of *[]byte, each of set.PartSize bytes
+	verify bool // the checksums of downloads
+
 	bucketSeen atomic.Int64 // when the bucket last answered, Unix nanoseconds
 }
 
@@ -119,6 +119,9 @@ func New(ctx context.Context, set settings.S3, opts ...Option) (*Backend, error)
 	}
 	return &Backend{
 		set: set, client: client, transport: transport, log: o.log, limits: o.limits, publicURL: base,
+		// Lesser services have been seen to answer with the checksum of a body
+		// that was there before.
+		verify: set.Endpoint == "",
 	}, nil
 }
 

@@ -41,11 +41,8 @@ func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs 
 // part. A short body of known size gets a buffer of its own size.
 func (b *Backend) first(ctx context.Context, in *source) ([]byte, error) {
 	var buf []byte
-	switch {
-	case in.announced > b.set.PartSize:
-		buf = b.buffer(b.set.PartSize)
-	case in.announced >= 0:
-		buf = make([]byte, 0, in.announced+1)
+	if in.announced >= 0 {
+		buf = make([]byte, 0, min(in.announced, b.set.PartSize-1)+1)
 	}
 	data, err := in.next(ctx, buf, b.set.PartSize)
 	if err != nil || in.ended {

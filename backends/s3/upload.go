@@ -28,8 +28,9 @@ type upload struct {
 	size   int64
 	done   bool
 
-	mu    sync.Mutex
-	parts []types.CompletedPart
+	memory buffers
+	mu     sync.Mutex
+	parts  []types.CompletedPart
 }
 
 // create begins a multipart upload whose parts have checksums of that kind, or
@@ -84,16 +85,16 @@ func (u *upload) feed(ctx context.Context, first []byte, in *source, start func(
 	b := u.b
 	plan := newPlan(b.limits, b.set.PartSize, in.announced)
 	total := b.set.PartSize * int64(b.set.Concurrency+1)
-	memory := semaphore.NewWeighted(total)
+	budget := semaphore.NewWeighted(total)
 	for n := int64(1); ; n++ {
 		limit := plan.part(n)
 		weight := min(limit, total)
-		if err := memory.Acquire(ctx, weight); err != nil {
+		if err := budget.Acquire(ctx, weight); err != nil {
 			return err
 		}
 		buf := first
 		if n > 1 {
-			buf = b.buffer(limit)
+			buf = u.memory.get(limit)
 		}
 		data, err := in.next(ctx, buf, limit)
 		switch {
@@ -105,7 +106,7 @@ func (u *upload) feed(ctx context.Context, first []byte, in *source, start func(
 			return in.fail(backends.ErrSize, fmt.Errorf("longer than %d parts of at most %d bytes", b.limits.maxParts, limit))
 		}
 		u.size += int64(len(data))
-		start(n, data, func() { memory.Release(weight) })
+		start(n, data, func() { budget.Release(weight) })
 		if in.ended {
 			return nil
 		}
@@ -114,7 +115,7 @@ func (u *upload) feed(ctx context.Context, first []byte, in *source, start func(
 
 func (u *upload) sendPart(ctx context.Context, n int64, data []byte) error {
 	body, crc := newPayload(data), checksum(data)
-	defer u.b.recycle(data)
+	defer u.memory.put(data)
 	defer body.release()
 	out, err := u.b.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: u.b.bucket(), Key: u.b.key(u.object.path), UploadId: aws.String(u.id), PartNumber: aws.Int32(int32(n)),
@@ -131,23 +132,6 @@ func (u *upload) add(part types.CompletedPart) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.parts = append(u.parts, part)
-}
-
-// buffer returns an empty buffer for a part of at most limit bytes.
-func (b *Backend) buffer(limit int64) []byte {
-	if limit == b.set.PartSize {
-		if kept, ok := b.buffers.Get().(*[]byte); ok {
-			return (*kept)[:0]
-		}
-	}
-	return make([]byte, 0, limit)
-}
-
-// recycle keeps a buffer for another part. Nothing may use it any more.
-func (b *Backend) recycle(buf []byte) {
-	if int64(cap(buf)) == b.set.PartSize {
-		b.buffers.Put(&buf)
-	}
 }
 
 func (u *upload) Size() int64 { return u.size }
