@@ -103,19 +103,21 @@ func (c *checker) checkShadowed(earlier []Rule, rule Rule, contains bool) {
 // with it.
 func (c *checker) checkDifference(rule Rule) {
 	varDir := c.settings.Files.VarDir + "/"
-	if strings.HasPrefix(rule.Prefix, varDir) || strings.HasPrefix(varDir, rule.Prefix) {
+	meant := cleaned(rule.Prefix)
+	switch {
+	case neverMatches(rule.Prefix, true) != "", strings.HasPrefix(meant, varDir), strings.HasPrefix(varDir, rule.Prefix):
 		return
 	}
 	top, _, _ := strings.Cut(varDir, "/")
-	if strings.HasPrefix(rule.Prefix, top+"/") {
-		c.addRule(SeverityWarning, rule, fmt.Sprintf("matches no path of this site, whose VarDir is %s",
-			c.settings.Files.VarDir), "keep it if another site of the cluster has that directory")
+	if strings.HasPrefix(meant, top+"/") {
+		c.addRule(SeverityWarning, rule, "matches no path of this site, whose VarDir is "+c.settings.Files.VarDir,
+			"keep it if another site of the cluster has that directory")
 		return
 	}
-	example := path.Join(varDir, rule.Prefix) + "/example.png"
-	c.addRule(SeverityWarning, rule, fmt.Sprintf("prefix and contains routing differ: %s contains the key, so the legacy code "+
-		"sends it to %s, but does not begin with it, so this rule does not take it", example, rule.Backend),
-		fmt.Sprintf("write PathBackends[%s], or set PathMatching=contains", path.Join(varDir, cleaned(rule.Prefix))))
+	whole := path.Join(varDir, meant)
+	c.addRule(SeverityWarning, rule, fmt.Sprintf("prefix and contains routing differ: %s/example.png contains the key, so the legacy code "+
+		"sends it to %s, but does not begin with it, so this rule does not take it", whole, rule.Backend),
+		fmt.Sprintf("write PathBackends[%s], or set PathMatching=contains", whole))
 }
 
 // checkInside looks for a later rule whose paths the legacy code would give to
