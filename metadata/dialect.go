@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 )
 
 // dialect is everything in which the engines differ.
@@ -12,7 +13,8 @@ type dialect struct {
 	onDuplicate string
 	// forUpdate locks the rows that a SELECT inside a transaction reads.
 	forUpdate string
-	// byKey after a table makes a query walk the primary key.
+	// byKey after a table, which it may name with %s, makes a query walk the
+	// primary key.
 	byKey string
 	// hasPrefix is true of the rows whose column begins with exactly these
 	// bytes, by an index.
@@ -31,6 +33,11 @@ type dialect struct {
 	classify func(error) fault
 	// open connects. Config has its defaults.
 	open func(ctx context.Context, c Config) (pools, error)
+}
+
+// walk is a table that is to be read along its primary key.
+func (d *dialect) walk(table string) string {
+	return quoted(table) + " " + strings.ReplaceAll(d.byKey, "%s", table)
 }
 
 // pools are the connections of a store. For MySQL write and read are one.

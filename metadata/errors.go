@@ -71,6 +71,13 @@ func IsRetryable(err error) bool {
 	return errors.As(err, &e) && e.Retry
 }
 
+// opaque hides what an error is, though not what it says nor its type: a
+// missing socket is an fs.ErrNotExist, which would read as a missing row.
+type opaque struct{ error }
+
+// As finds the engine's own error.
+func (o opaque) As(target any) bool { return errors.As(o.error, target) }
+
 // fault is what an engine's error means.
 type fault struct {
 	kind  error
@@ -81,10 +88,6 @@ type fault struct {
 // wrap turns an engine's error into an *Error; nil and what is an *Error
 // already stay as they are.
 func (s *Store) wrap(op, subject string, err error) error {
-	return wrapError(s.dialect, op, subject, err)
-}
-
-func wrapError(d *dialect, op, subject string, err error) error {
 	var known *Error
 	if err == nil || errors.As(err, &known) {
 		return err
@@ -92,6 +95,12 @@ func wrapError(d *dialect, op, subject string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return &Error{Op: op, Subject: subject, Err: err}
 	}
-	f := d.classify(err)
+	f := s.dialect.classify(err)
+	if f.kind == ErrUnavailable {
+		err = opaque{err}
+	}
+	if f.kind == nil && s.lacksTables() {
+		f = fault{kind: ErrSchema, hint: "create the tables with dfsctl schema create"}
+	}
 	return &Error{Op: op, Subject: subject, Kind: f.kind, Err: err, Hint: f.hint, Retry: f.retry}
 }

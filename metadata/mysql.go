@@ -24,7 +24,7 @@ func mysqlDialect() *dialect {
 			" `datatype` = VALUES(`datatype`), `scope` = VALUES(`scope`), `size` = VALUES(`size`)," +
 			" `mtime` = VALUES(`mtime`), `expired` = VALUES(`expired`)",
 		forUpdate: " FOR UPDATE",
-		byKey:     " FORCE INDEX (PRIMARY)",
+		byKey:     "FORCE INDEX (PRIMARY)",
 		// The comparison by the column's collation finds the rows by the index;
 		// the one by bytes drops the case twins and what differs in accents or
 		// trailing spaces. CONVERT is for columns that are not utf8mb4.

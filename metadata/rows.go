@@ -138,7 +138,8 @@ func (c *cursor) seed(ctx context.Context) error {
 
 // next fetches one page.
 func (c *cursor) next(ctx context.Context) error {
-	var clause, hint, limit string
+	from, limit := quoted(c.table), ""
+	var clause string
 	var args []any
 	size := c.filter.PageSize
 	if c.seeded {
@@ -149,11 +150,11 @@ func (c *cursor) next(ctx context.Context) error {
 		}
 		clause, args = where(inHashes(c.seeds[:size]), c.filter.rest(c.store.dialect))
 	} else {
-		hint, limit = c.store.dialect.byKey, " LIMIT ?"
+		from, limit = c.store.dialect.walk(c.table), " LIMIT ?"
 		clause, args = where(c.filter.bounds(), c.filter.selective(c.store.dialect), c.filter.rest(c.store.dialect))
 		args = append(args, size)
 	}
-	query := "SELECT " + columns + " FROM " + quoted(c.table) + hint + clause + " ORDER BY `name_hash`" + limit
+	query := "SELECT " + columns + " FROM " + from + clause + " ORDER BY `name_hash`" + limit
 	err := c.query(ctx, func(db *sql.DB) (err error) {
 		c.page, err = selectRows(ctx, db, c.table, query, args...)
 		return err

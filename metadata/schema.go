@@ -3,6 +3,7 @@ package metadata
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,6 +39,16 @@ func (s *Store) loadSchema(ctx context.Context) error {
 		_, journal := found[journalTable]
 		s.schema.Store(&schemaInfo{tables: found, journal: journal})
 		return false, nil
+	})
+}
+
+// lacksTables reports whether a legacy table did not exist when the store last
+// looked.
+func (s *Store) lacksTables() bool {
+	info := s.schema.Load()
+	return info != nil && slices.ContainsFunc(s.config.Layout.Tables(), func(table string) bool {
+		_, ok := info.tables[table]
+		return !ok
 	})
 }
 
