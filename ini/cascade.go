@@ -136,7 +136,7 @@ func checkDir(what, dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s %q does not exist: %w", what, dir, fs.ErrNotExist)
+		return fmt.Errorf("%s %q: %w", what, dir, fs.ErrNotExist)
 	case err != nil:
 		return fmt.Errorf("%s: %w", what, err)
 	case !info.IsDir():

@@ -25,8 +25,8 @@ func TestSourceErrors(t *testing.T) {
 		file string
 		want string // part of the error
 	}{
-		{"no directory", Source{Dir: filepath.Join(dir, "none")}, "file.ini", "none\" does not exist"},
-		{"empty directory name", Source{}, "file.ini", "settings directory \"\" does not exist"},
+		{"no directory", Source{Dir: filepath.Join(dir, "none")}, "file.ini", "none\": file does not exist"},
+		{"empty directory name", Source{}, "file.ini", "settings directory \"\": file does not exist"},
 		{"a file for a directory", Source{Dir: file}, "file.ini", "is not a directory"},
 		{"unknown siteaccess", Source{Dir: settings, SiteAccess: "ger"}, "file.ini", `siteaccess "ger" does not exist`},
 		{"siteaccess elsewhere", Source{Dir: settings, SiteAccess: "../siteaccess/eng"}, "file.ini", "not a plain name"},

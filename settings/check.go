@@ -53,6 +53,18 @@ func (p Problem) String() string {
 func Check(ctx context.Context, opts Options) []Problem {
 	c := &checker{ctx: ctx, loader: newLoader(opts)}
 	c.load()
+	return c.check()
+}
+
+// checker collects problems of what its loader has read.
+type checker struct {
+	*loader
+	ctx      context.Context
+	problems []Problem
+}
+
+// check runs every check.
+func (c *checker) check() []Problem {
 	for _, err := range c.errs {
 		c.problems = append(c.problems, problemOf(err))
 	}
@@ -66,13 +78,6 @@ func Check(ctx context.Context, opts Options) []Problem {
 	}
 	slices.SortStableFunc(c.problems, func(a, b Problem) int { return cmp.Compare(a.Severity, b.Severity) })
 	return c.problems
-}
-
-// checker collects problems of what its loader has read.
-type checker struct {
-	*loader
-	ctx      context.Context
-	problems []Problem
 }
 
 // problemOf turns an error of the loader into a Problem.

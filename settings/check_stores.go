@@ -39,15 +39,19 @@ func (c *checker) checkMount(mount string) (problem, fix string) {
 	}
 	answer := make(chan error, 1)
 	go func() { answer <- probeMount(mount) }() // a dead server holds the call, not us
+	return c.awaitMount(mount, answer)
+}
+
+func (c *checker) awaitMount(mount string, answer <-chan error) (problem, fix string) {
 	select {
 	case err := <-answer:
 		if err != nil {
 			return err.Error(), "mount the share, or correct the path and its permissions"
 		}
+		return "", ""
 	case <-c.ctx.Done():
-		return fmt.Sprintf("%s does not answer", mount), "see whether its server is up"
+		return mount + " does not answer", "see whether its server is up"
 	}
-	return "", ""
 }
 
 // probeMount says why a directory cannot be the root of a store.

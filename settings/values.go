@@ -27,7 +27,7 @@ func (f field) parse(raw string) (any, error) {
 		n, err := f.parseInRange(word, parseInt)
 		return int(n), err
 	case int64:
-		return f.parseInRange(word, ParseSize)
+		return f.parseInRange(word, parseSize)
 	case time.Duration:
 		n, err := f.parseInRange(word, parseInt)
 		return time.Duration(n) * time.Second, err
@@ -140,9 +140,9 @@ var sizeUnits = []struct {
 	bytes  int64
 }{{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}}
 
-// ParseSize reads a number of bytes, perhaps followed by K, M or G (powers of
+// parseSize reads a number of bytes, perhaps followed by K, M or G (powers of
 // 1024): "8M".
-func ParseSize(word string) (int64, error) {
+func parseSize(word string) (int64, error) {
 	digits, factor := word, int64(1)
 	for _, unit := range sizeUnits {
 		if head, ok := strings.CutSuffix(strings.ToUpper(word), unit.letter); ok {
