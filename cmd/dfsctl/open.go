@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/ini"
+	"example.com/ezdfs/internal/doctor"
+	"example.com/ezdfs/metadata"
+	"example.com/ezdfs/settings"
+)
+
+// source says where the INI files lie.
+func (a *app) source() ini.Source {
+	dir := a.settingsDir
+	if dir == "" {
+		dir = filepath.Join(a.root, "settings")
+	}
+	return ini.Source{Dir: dir, Root: a.root, SiteAccess: a.siteAccess, Extensions: a.extensions}
+}
+
+// options are those of the settings: the root is absolute, so that mounts are.
+func (a *app) options() (settings.Options, error) {
+	source := a.source()
+	root, err := filepath.Abs(a.root)
+	return settings.Options{
+		Dir: source.Dir, Root: root, SiteAccess: a.siteAccess, Extensions: a.extensions, Getenv: a.getenv,
+	}, err
+}
+
+// settings loads the settings of the site. What is wrong with them is wrong
+// configuration.
+func (a *app) settings() (settings.Settings, error) {
+	options, err := a.options()
+	if err != nil {
+		return settings.Settings{}, err
+	}
+	s, err := settings.Load(options)
+	if err != nil {
+		return s, &usageError{err}
+	}
+	return s, nil
+}
+
+// session is an open cluster with the settings it was opened by.
+type session struct {
+	*cluster.Cluster
+	settings settings.Settings
+}
+
+// withCluster opens the cluster, calls do and closes it.
+func (a *app) withCluster(ctx context.Context, do func(session) error) error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()))
+	if err != nil {
+		return openError(ctx, s, err)
+	}
+	return errors.Join(do(session{c, s}), c.Close())
+}
+
+// withDatabase opens the metadata store alone. A missing SQLite file is
+// created if create says so.
+func (a *app) withDatabase(ctx context.Context, create bool, do func(*metadata.Store) error) error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	config, err := metadata.ConfigFrom(s)
+	if err != nil {
+		return &usageError{err}
+	}
+	config.Create, config.Logger = create, a.logger()
+	store, err := metadata.Open(ctx, config)
+	if err != nil {
+		return openError(ctx, s, err)
+	}
+	return errors.Join(do(store), store.Close())
+}
+
+// openError says which settings to look at. A service that cannot be reached
+// is a failure; anything else that keeps a cluster from being opened is wrong
+// configuration.
+func openError(ctx context.Context, s settings.Settings, err error) error {
+	var all problems
+	for _, err := range doctor.Advise(s, err) {
+		reached := !errors.Is(err, backends.ErrUnavailable) && !errors.Is(err, metadata.ErrUnavailable)
+		if reached && ctx.Err() == nil {
+			err = &usageError{err}
+		}
+		all = append(all, err)
+	}
+	return all
+}

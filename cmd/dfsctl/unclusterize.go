@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ezdfs/bulk"
+)
+
+func newUnclusterize(a *app) *cobra.Command {
+	var options bulk.UnclusterizeOptions
+	c := &cobra.Command{
+		Use: "unclusterize [PREFIX]", Short: "Copy the cluster's files back to the site", Args: arguments(0, 1),
+		Long: `Copy live files whose path begins with PREFIX to the same paths below the site
+root. Rows and contents stay in the cluster. A local file of the same size and
+time is skipped, so that the same command goes on after an interruption.
+
+With --json one document for each file that failed, and {"summary": {...}}.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if options.Workers < 0 {
+				return usagef("--workers %d is less than 1", options.Workers)
+			}
+			options.Prefix, options.Progress = strings.Join(args, ""), new(bulk.Progress)
+			return a.withCluster(cmd.Context(), func(s session) error {
+				r := &bulkRun{a: a, verb: "copied", progress: options.Progress}
+				return r.run(cmd.Context(), func(ctx context.Context) error {
+					return bulk.Unclusterize(ctx, s.Cluster, options)
+				})
+			})
+		},
+	}
+	c.Flags().StringSliceVar(&options.SkipScopes, "skip-scope", nil, "`SCOPES` to leave out")
+	c.Flags().IntVar(&options.Workers, "workers", 0, "`NUMBER` of files at a time (default four for each processor)")
+	return c
+}
