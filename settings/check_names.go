@@ -75,7 +75,7 @@ func instanceKind(group string) (kind, bool) {
 
 // checkGroupName looks at a group that is none of ours.
 func (c *checker) checkGroupName(file, group string, known map[string][]string) {
-	if near, ok := nearest(group, slices.Sorted(maps.Keys(known))); ok {
+	if near, ok := nearest(group, slices.Sorted(maps.Keys(known)), 1); ok {
 		c.misplaced(file, group, "looks like a misspelt ["+near+"] and is ignored", "rename it")
 		return
 	}
@@ -98,7 +98,7 @@ func (c *checker) misplaced(file, group, message, fix string) {
 // of words.
 func (c *checker) checkKey(file, group, key string, known []string) {
 	if !slices.Contains(known, key) {
-		if near, ok := nearest(key, known); ok {
+		if near, ok := nearest(key, known, 2); ok {
 			at, _ := c.docs[file].Origin(group, key)
 			c.problems = append(c.problems, Problem{SeverityWarning, fileOrigin(at), group, key,
 				"looks like a misspelt " + near + " and is ignored", "rename it to " + near})
@@ -108,7 +108,7 @@ func (c *checker) checkKey(file, group, key string, known []string) {
 	entries, _ := c.docs[file].Array(group, key)
 	words := c.wordsOf(file, group, key)
 	for _, entry := range entries {
-		if near, ok := nearest(entry.Key, words); ok && !slices.Contains(words, entry.Key) {
+		if near, ok := nearest(entry.Key, words, 2); ok && !slices.Contains(words, entry.Key) {
 			c.problems = append(c.problems, Problem{SeverityWarning, fileOrigin(entry.Origin), group, key + "[" + entry.Key + "]",
 				"looks like a misspelt " + near + " and is ignored", fmt.Sprintf("write %s[%s]", key, near)})
 		}
@@ -129,9 +129,11 @@ func (c *checker) wordsOf(file, group, key string) []string {
 }
 
 // nearest returns the known name that word most probably stands for: equal
-// but for case, or a slip or two away (one in a short word).
-func nearest(word string, known []string) (string, bool) {
-	best, limit := "", min(2, len(word)/4)
+// but for case, or at most so many slips away (fewer in a short word). Groups
+// are to be given one: legacy names such as [SiteSettings] and [FileSettings]
+// are two apart.
+func nearest(word string, known []string, slips int) (string, bool) {
+	best, limit := "", min(slips, len(word)/4)
 	for _, name := range known {
 		if strings.EqualFold(word, name) {
 			return name, true

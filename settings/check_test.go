@@ -45,7 +45,7 @@ func TestLegacyKeysAreNotMisspelt(t *testing.T) {
 			"[eZDFSClusteringSettings]\nMountPointPath=.nfs\n[FileSettings]\nHandlers[]=x\n[PassThroughSettings]\nContentDisposition[]=x\n[BinaryFileSettings]\nHandler=x\n",
 		"site.ini": "[FileSettings]\nTemporaryDir=cache/temp\nSiteDir=x\nLogDir=log\nVarLogDir=x\nVarDir=var\nLogFilePermissions=0666\nTemporaryPermissions=0777\n" +
 			"[DatabaseSettings]\nServer=x\nPort=\nUser=x\nPassword=x\nDatabase=x\nCharset=\nSocket=x\nSQLOutput=disabled\nConnectRetries=0\n" +
-			"[ContentSettings]\nViewCaching=enabled\nCachedViewPreferences[full]=x\nStaticCache=disabled\nCacheDir=content\nCacheThreshold=250\n",
+			"[ContentSettings]\nViewCaching=enabled\nCachedViewPreferences[full]=x\nStaticCache=disabled\nCacheDir=content\nCacheThreshold=250\n[SiteSettings]\nK=v\n[RoleSettings]\nK=v\n",
 	})
 	if err := os.Mkdir(filepath.Join(opts.Root, ".nfs"), 0o777); err != nil {
 		t.Fatal(err)

@@ -94,7 +94,7 @@ func unknownBackend(name string, more ...string) string {
 		classes = append(classes, legacy.class)
 	}
 	classes = append(classes, more...)
-	if near, ok := nearest(name, classes); ok {
+	if near, ok := nearest(name, classes, 2); ok {
 		return fmt.Sprintf("unknown backend %q; did you mean %s?", name, near)
 	}
 	return fmt.Sprintf("unknown backend %q; use nfs, s3, gcs, a named instance such as s3:media, or one of the classes %s",
