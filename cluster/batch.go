@@ -4,13 +4,24 @@ import (
 	"context"
 	"os"
 
+	"golang.org/x/sync/errgroup"
+
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/metadata"
 )
 
-// batchBodyLimit is the size in bytes up to which a file is stored together
-// with others: beyond it the bytes cost more than the commit.
-const batchBodyLimit = 1 << 20
+// What a batch may hold: a file beyond batchBodyLimit bytes is stored by
+// itself, its bytes cost more than its commit; and some stores keep small
+// staged bodies in memory.
+const (
+	batchFiles     = 100
+	batchBytes     = 8 << 20
+	batchBodyLimit = 1 << 20
+	// batchParallel is how many bodies of a batch are staged or published at a
+	// time. A file system makes concurrent fsyncs durable together, so this is
+	// what makes many small files fast.
+	batchParallel = 32
+)
 
 // Item is a local file to be stored.
 type Item struct {
@@ -26,101 +37,114 @@ type Result struct {
 }
 
 // StoreFiles stores local files as StoreFile does, and tells of each what
-// became of it, in the order of the items. Small files on a backend that can
-// make many bodies durable at once share one transaction: none of them is
-// visible before all of them are durable. That is several times as fast as
-// storing them one by one; a batch of about a hundred is enough. When a batch
-// fails its files are stored one by one, so that a bad one costs only itself.
+// became of it, in the order of the items. About a hundred small files at a
+// time are staged together and share one transaction, which is several times
+// as fast as storing them one by one. When a batch fails its files are stored
+// one by one, so that a bad one costs only itself.
 func (c *Cluster) StoreFiles(ctx context.Context, items []Item) []Result {
 	results := make([]Result, len(items))
-	b := &batch{c: c, ctx: ctx, seen: make(map[string]bool)}
-	defer b.discard()
+	b := newBatch(c)
 	for i, item := range items {
-		if !b.add(i, item) {
-			results[i].Row, results[i].Err = c.StoreFile(ctx, item.Path, item.File, item.Options)
+		if !b.takes(item) {
+			b.store(ctx, items, results)
+			b = newBatch(c)
 		}
+		b.add(i, item)
 	}
-	if len(b.entries) == 0 {
-		return results
-	}
-	err := b.commit()
-	for _, e := range b.entries {
-		i := e.index
-		if results[i].Row = e.row; err != nil {
-			results[i].Row, results[i].Err = c.StoreFile(ctx, items[i].Path, items[i].File, items[i].Options)
-		}
-	}
+	b.store(ctx, items, results)
 	return results
 }
 
-// batch is a set of staged bodies that become visible in one transaction.
+// batch is a set of files that become visible in one transaction.
 type batch struct {
 	c       *Cluster
-	ctx     context.Context
-	entries []batchEntry
-	seen    map[string]bool // one path twice would need two commits
+	entries []*batchEntry
+	single  []int // items to be stored one by one
+	bytes   int64
+	seen    map[string]bool
 }
 
 type batchEntry struct {
 	index  int // of the item
+	name   string
 	row    metadata.Row
 	staged backends.Staged
 }
 
-// add stages an item, or reports false when it has to be stored by itself:
-// because it is large, because its backend makes every body durable at once
-// anyway, or because something is wrong with it, which StoreFile will say.
-func (b *batch) add(index int, item Item) bool {
+func newBatch(c *Cluster) *batch { return &batch{c: c, seen: make(map[string]bool)} }
+
+// takes reports whether the batch has room for an item. One path twice needs
+// two commits.
+func (b *batch) takes(item Item) bool {
+	name, _ := metadata.CleanName(item.Path)
+	return len(b.entries) < batchFiles && b.bytes < batchBytes && !b.seen[name]
+}
+
+// add puts an item into the batch. What is large, or wrong in a way that
+// StoreFile will tell, is stored by itself.
+func (b *batch) add(index int, item Item) {
 	name, err := metadata.CleanName(item.Path)
-	if err != nil || b.seen[name] {
-		return false
-	}
-	if _, ok := b.c.stores.Route(name).Backend.(backends.Syncer); !ok {
-		return false
-	}
-	f, info, err := openRegular(item.File)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	if info.Size() > batchBodyLimit {
-		return false
-	}
-	row, staged, err := b.stage(name, f, info, item.Options)
-	if err != nil {
-		return false
+	info, statErr := os.Stat(item.File)
+	if err != nil || statErr != nil || info.Size() > batchBodyLimit {
+		b.single = append(b.single, index)
+		return
 	}
 	b.seen[name] = true
-	b.entries = append(b.entries, batchEntry{index, row, staged})
-	return true
+	b.bytes += info.Size()
+	b.entries = append(b.entries, &batchEntry{index: index, name: name})
 }
 
-func (b *batch) stage(name string, f *os.File, info os.FileInfo, options StoreOptions) (metadata.Row, backends.Staged, error) {
-	if options.ModTime.IsZero() {
-		options.ModTime = info.ModTime()
+// store stores all of the batch.
+func (b *batch) store(ctx context.Context, items []Item, results []Result) {
+	defer b.discard(ctx)
+	err := b.stage(ctx, items)
+	if err == nil && len(b.entries) > 0 {
+		err = b.commit(ctx)
 	}
-	body, row, attrs, err := b.c.describe(name, f, options)
-	if err != nil {
-		return row, nil, err
+	for _, e := range b.entries {
+		if results[e.index].Row = e.row; err != nil {
+			b.single = append(b.single, e.index)
+		}
 	}
-	attrs.Deferred = true
-	staged, err := b.c.stores.Stage(b.ctx, name, body, attrs)
-	if err != nil {
-		return row, nil, err
+	for _, i := range b.single {
+		results[i].Row, results[i].Err = b.c.StoreFile(ctx, items[i].Path, items[i].File, items[i].Options)
 	}
-	row.Size = staged.Size()
-	return row, staged, nil
 }
 
-// commit makes the bodies durable, then visible, then their visibility
-// durable, and only then their rows.
-func (b *batch) commit() error {
-	if err := b.c.stores.Sync(b.ctx); err != nil {
+// each calls do for every entry, many at a time, up to the first error.
+func (b *batch) each(do func(*batchEntry) error) error {
+	var group errgroup.Group
+	group.SetLimit(batchParallel)
+	for _, e := range b.entries {
+		group.Go(func() error { return do(e) })
+	}
+	return group.Wait()
+}
+
+func (b *batch) stage(ctx context.Context, items []Item) error {
+	err := b.each(func(e *batchEntry) error {
+		f, info, err := openRegular(items[e.index].File)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		options := items[e.index].Options
+		if options.ModTime.IsZero() {
+			options.ModTime = info.ModTime()
+		}
+		e.row, e.staged, err = b.c.stage(ctx, e.name, f, options)
 		return err
+	})
+	if err == nil {
+		b.c.step(stepStaged)
 	}
-	b.c.step(stepStaged)
-	published := 0
-	err := b.c.meta.Update(b.ctx, func(tx *metadata.Tx) error {
+	return err
+}
+
+// commit publishes the staged bodies while all their rows are locked.
+func (b *batch) commit(ctx context.Context) error {
+	published := false
+	err := b.c.meta.Update(ctx, func(tx *metadata.Tx) error {
 		if err := b.lock(tx); err != nil {
 			return err
 		}
@@ -128,21 +152,18 @@ func (b *batch) commit() error {
 		if err := tx.Pin(); err != nil {
 			return err
 		}
-		for _, e := range b.entries {
-			published++
-			if err := e.staged.Publish(tx.Context()); err != nil {
-				return err
-			}
-		}
-		if err := b.c.stores.Sync(tx.Context()); err != nil {
+		published = true
+		if err := b.each(func(e *batchEntry) error { return e.staged.Publish(tx.Context()) }); err != nil {
 			return err
 		}
 		b.c.step(stepPublished)
 		return nil
 	})
 	if err != nil {
-		for _, e := range b.entries[:published] {
-			b.c.finish(b.ctx, err, e.row)
+		for _, e := range b.entries {
+			if published {
+				b.c.finish(ctx, err, e.row)
+			}
 		}
 		return err
 	}
@@ -163,8 +184,10 @@ func (b *batch) lock(tx *metadata.Tx) error {
 	return tx.Record(changes...)
 }
 
-func (b *batch) discard() {
+func (b *batch) discard(ctx context.Context) {
 	for _, e := range b.entries {
-		b.c.discard(b.ctx, e.staged, e.row.Name)
+		if e.staged != nil {
+			b.c.discard(ctx, e.staged, e.name)
+		}
 	}
 }

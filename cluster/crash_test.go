@@ -255,4 +255,3 @@ func TestCrashLeavesNoLock(t *testing.T) {
 		})
 	}
 }
-

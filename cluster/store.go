@@ -40,18 +40,28 @@ func (c *Cluster) Store(ctx context.Context, path string, body io.Reader, option
 	if err != nil {
 		return metadata.Row{}, err
 	}
-	body, row, attrs, err := c.describe(name, body, options)
-	if err != nil {
-		return metadata.Row{}, err
-	}
-	staged, err := c.stores.Stage(ctx, name, body, attrs)
+	row, staged, err := c.stage(ctx, name, body, options)
 	if err != nil {
 		return metadata.Row{}, err
 	}
 	defer c.discard(ctx, staged, name)
 	c.step(stepStaged)
-	row.Size = staged.Size()
 	return row, c.publish(ctx, row, staged)
+}
+
+// stage is the first half of every write: the body is in its store, complete
+// and invisible, and the row that will describe it is known to fit its table.
+func (c *Cluster) stage(ctx context.Context, name string, body io.Reader, options StoreOptions) (metadata.Row, backends.Staged, error) {
+	body, row, attrs, err := c.describe(name, body, options)
+	if err != nil {
+		return row, nil, err
+	}
+	staged, err := c.stores.Stage(ctx, name, body, attrs)
+	if err != nil {
+		return row, nil, err
+	}
+	row.Size = staged.Size()
+	return row, staged, nil
 }
 
 // StoreFile stores the contents of a local file under path, with its
