@@ -3,6 +3,7 @@ package gcs
 import (
 	"errors"
 	"io/fs"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,5 +98,29 @@ func TestEmulatorVariable(t *testing.T) {
 	defer real.Close()
 	if got := real.PublicURL("a"); got != "https://storage.googleapis.com/media/a" {
 		t.Errorf("PublicURL = %s", got)
+	}
+}
+
+// TestClose leaves no connection behind, while the service is still there.
+func TestClose(t *testing.T) {
+	cfg := startService(t).config(t)
+	w := new(wire)
+	b := newBackend(t, cfg, w.option())
+	put(t, b, "a", []byte("body"), backends.Attributes{Size: 4})
+	w.reset(nil)
+	reused := make(chan bool, 2)
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { reused <- info.Reused },
+	})
+	for _, want := range []bool{true, false} {
+		if err := b.Ping(trace); err != nil { // after Close only to look at the connections
+			t.Fatal(err)
+		}
+		if got := <-reused; got != want {
+			t.Errorf("connection reused: %t, want %t", got, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
