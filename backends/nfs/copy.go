@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -69,18 +70,27 @@ func (b *Backend) Rename(ctx context.Context, src, dst string) error {
 	if err := b.checkTarget("rename", dst); err != nil {
 		return b.error("rename", dst, err)
 	}
-	err := b.do(ctx, "rename", func(m *mount) error { return m.rename(src, dst) })
+	var ino uint64 // of src, once it is known
+	err := b.do(ctx, "rename", func(m *mount) error { return m.rename(src, dst, &ino) })
 	if err != nil {
 		return b.error("rename", src, err)
 	}
 	return nil
 }
 
-func (m *mount) rename(src, dst string) error {
+// rename moves the file at src, and notes in ino which file that is: when it
+// is called again after a stale handle, the file may be at dst already.
+func (m *mount) rename(src, dst string, ino *uint64) error {
 	st, err := m.stat(src)
+	if errors.Is(err, fs.ErrNotExist) && *ino != 0 {
+		if moved, dstErr := m.stat(dst); dstErr == nil && moved.Ino == *ino {
+			return nil
+		}
+	}
 	if err != nil || src == dst {
 		return err
 	}
+	*ino = st.Ino
 	fromDir, fromBase := split(src)
 	toDir, toBase := split(dst)
 	from, err := m.openDir(fromDir)

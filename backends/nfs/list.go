@@ -137,7 +137,7 @@ func (w *walk) file(d *dir, name string) error {
 func (w *walk) entries(d *dir) ([]string, error) {
 	var names []string
 	for {
-		batch, err := d.ReadDir(1024)
+		batch, err := d.file().ReadDir(1024)
 		for _, entry := range batch {
 			if name, ok := w.wants(d.path, entry); ok {
 				names = append(names, name)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,8 @@ import (
 type mount struct {
 	b    *Backend
 	root *os.Root
+	top  *os.File        // the root directory itself
+	raw  syscall.RawConn // of top
 	id   identity
 	// settled: the tree is known to be the cluster's, so what is missing in
 	// it does not exist. See the package comment.
@@ -36,20 +39,36 @@ func (b *Backend) openMount() (*mount, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mount{b: b, root: root}
-	d, err := m.openDir(".")
-	if err == nil {
-		defer d.Close()
-		var st unix.Stat_t
-		err = unix.Fstat(d.fd(), &st)
-		m.id = identity{uint64(st.Dev), st.Ino}
-	}
+	top, err := root.Open(".")
 	if err != nil {
 		root.Close()
 		return nil, err
 	}
+	m := &mount{b: b, root: root, top: top}
+	var st unix.Stat_t
+	m.raw, err = top.SyscallConn()
+	if err == nil {
+		err = m.withTop(func(fd int) error { return unix.Fstat(fd, &st) })
+	}
+	if err != nil {
+		m.close()
+		return nil, err
+	}
+	m.id = identity{uint64(st.Dev), st.Ino}
 	return m, nil
 }
+
+// withTop calls do with the descriptor of the root directory, which stays open
+// that long whoever closes the mount meanwhile.
+func (m *mount) withTop(do func(fd int) error) error {
+	var err error
+	controlErr := m.raw.Control(func(fd uintptr) {
+		err = eintr(func() error { return do(int(fd)) })
+	})
+	return errors.Join(controlErr, err)
+}
+
+func (m *mount) close() error { return errors.Join(m.root.Close(), m.top.Close()) }
 
 // check returns the mount if its path still leads to it. A process whose share
 // was unmounted, or mounted over, would otherwise go on in a tree that nobody
@@ -87,25 +106,20 @@ func (b *Backend) reopen(old *mount) (*mount, error) {
 		return nil, fmt.Errorf("mount root not found: %w", err)
 	}
 	if m.id != old.id && (m.id.ino != old.id.ino || m.fsType() != old.fsType()) {
-		m.root.Close()
+		m.close()
 		return nil, fmt.Errorf("mount root %s is not the directory it was at the start: "+
 			"is the share mounted? (restart after changing the mount)", b.path)
 	}
 	m.settled.Store(m.id == old.id && old.settled.Load())
 	b.mount.Store(m)
-	old.root.Close()
+	old.close()
 	return m, nil
 }
 
 // fsType is the type of the filesystem, or -1 where the handle no longer says.
 func (m *mount) fsType() int64 {
-	d, err := m.openDir(".")
-	if err != nil {
-		return -1
-	}
-	defer d.Close()
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(d.fd(), &st); err != nil {
+	if err := m.withTop(func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
 		return -1
 	}
 	return int64(st.Type)
@@ -125,7 +139,7 @@ func (m *mount) hasDirectory() bool {
 	}
 	defer d.Close()
 	for {
-		entries, err := d.ReadDir(64)
+		entries, err := d.file().ReadDir(64)
 		for _, entry := range entries {
 			if entry.IsDir() {
 				return true

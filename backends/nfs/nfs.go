@@ -88,7 +88,7 @@ func New(s settings.NFS) (*Backend, error) {
 	m.settled.Store(m.isMountPoint() || m.hasDirectory())
 	b.mount.Store(m)
 	if err := b.writable(); err != nil {
-		m.root.Close()
+		m.close()
 		return nil, b.unavailable("open", err)
 	}
 	return b, nil
@@ -117,7 +117,7 @@ func (b *Backend) writable() error {
 
 // Close releases the handle of the mount root.
 func (b *Backend) Close() error {
-	if err := b.mount.Load().root.Close(); err != nil {
+	if err := b.mount.Load().close(); err != nil {
 		return b.error("close", "", err)
 	}
 	return nil

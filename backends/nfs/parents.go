@@ -48,7 +48,9 @@ func (m *mount) makeDir(path string, durable bool) error {
 			return nil
 		}
 		if err == nil && durable {
-			err = d.sync()
+			if err = d.sync(); err != nil {
+				d.rmdir(name) // whoever tries again must not take it for durable
+			}
 		}
 		return err
 	})

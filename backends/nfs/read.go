@@ -60,11 +60,7 @@ func (m *mount) stat(path string) (unix.Stat_t, error) {
 // open opens the regular file at path for reading.
 func (m *mount) open(path string) (*os.File, unix.Stat_t, error) {
 	var st unix.Stat_t
-	if err := m.b.fault("open", path); err != nil {
-		return nil, st, m.readError(err)
-	}
-	// A named pipe would wait for its writer.
-	f, err := m.root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := m.openFile(path)
 	if err != nil {
 		return nil, st, m.readError(err)
 	}
@@ -77,6 +73,22 @@ func (m *mount) open(path string) (*os.File, unix.Stat_t, error) {
 		return nil, st, m.readError(err)
 	}
 	return f, st, nil
+}
+
+// openFile opens whatever is at path without waiting: a named pipe would wait
+// for its writer.
+func (m *mount) openFile(path string) (*os.File, error) {
+	name, base := split(path)
+	d, err := m.openDir(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	f, err := d.open(base)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) { // a link, on Linux or elsewhere
+		return m.root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	}
+	return f, err
 }
 
 // readError settles what a missing path means.

@@ -47,10 +47,12 @@ func (b *Backend) create(ctx context.Context, path, op string, attrs backends.At
 			f, err = d.create(s.name, b.fileMode)
 			return err
 		})
-		if err == nil {
-			m.settled.Store(true)
+		if err != nil {
+			m.prune(s.dir)
+			return targetError(err)
 		}
-		return targetError(err)
+		m.settled.Store(true)
+		return nil
 	})
 	return s, f, err
 }

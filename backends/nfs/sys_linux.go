@@ -16,12 +16,10 @@ const canDefer = true
 // call for the whole filesystem.
 func (b *Backend) Sync(ctx context.Context) error {
 	err := b.do(ctx, "sync", func(m *mount) error {
-		d, err := m.openDir(".")
-		if err != nil {
+		if err := b.fault("syncfs", "."); err != nil {
 			return err
 		}
-		defer d.Close()
-		return d.call("syncfs", ".", func() error { return unix.Syncfs(d.fd()) })
+		return m.withTop(unix.Syncfs)
 	})
 	if err != nil {
 		return b.error("sync", "", err)
@@ -43,4 +41,13 @@ func setTimes(f *os.File, t time.Time) error {
 		return &os.PathError{Op: "utimensat", Path: f.Name(), Err: errno}
 	}
 	return nil
+}
+
+// openBeneath resolves a directory in one system call, under the rule of
+// os.Root: no link and no ".." leads out. Any error is for os.Root to repeat.
+func openBeneath(root int, path string) (int, error) {
+	return unix.Openat2(root, path, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+	})
 }
