@@ -1,0 +1,233 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/ezdfs/cluster"
+)
+
+var siteFiles = map[string]string{
+	"var/site/storage/images/a b.png":             "\x89PNG\r\n\x1a\nrest of the image",
+	"var/site/storage/images-versioned/1/ä.gif":   "GIF89a rest of the image",
+	"var/site/storage/original/application/x.pdf": "%PDF-1.4\nrest",
+	"var/site/storage/original/video/x.mp4":       "\x00\x00\x00\x18ftypmp42xxxx",
+	"var/site/storage/original/text/empty.txt":    "",
+	"var/site/cache/x.cache":                      "<?php",
+	"var/site/storage/images/0":                   "0",
+}
+
+func walk(s string, paths ...string) iter.Seq2[cluster.Item, error] {
+	return Tree(s, paths, TreeOptions{StorageDir: "storage"})
+}
+
+func TestClusterizeAndBack(t *testing.T) {
+	for _, onMariaDB := range []bool{false, true} {
+		c, s := newCluster(t, onMariaDB)
+		writeFiles(t, s.Root, siteFiles)
+		old := time.Unix(1_300_000_000, 0)
+		aged := filepath.Join(s.Root, "var/site/storage/images/a b.png")
+		if err := os.Chtimes(aged, old, old); err != nil {
+			t.Fatal(err)
+		}
+		progress := new(Progress)
+		options := TreeOptions{StorageDir: "storage", Skip: []string{filepath.Join(s.Root, "var/mount")}}
+		source := Tree(s.Root, []string{"var"}, options)
+		if err := Clusterize(t.Context(), c, source, ClusterizeOptions{Progress: progress, Workers: 2}); err != nil {
+			t.Fatal(err)
+		}
+		if got := progress.Snapshot(); got.Done != int64(len(siteFiles)) || got.Skipped != 0 || got.Failed != 0 {
+			t.Errorf("progress %+v", got)
+		}
+		for path, body := range siteFiles {
+			if data, err := c.ReadFile(t.Context(), path); err != nil || string(data) != body {
+				t.Errorf("%s reads %q, %v", path, data, err)
+			}
+		}
+		for path, want := range map[string]string{
+			"var/site/storage/images/a b.png":             "image image/png",
+			"var/site/storage/images-versioned/1/ä.gif":   "image image/gif",
+			"var/site/storage/original/application/x.pdf": "binaryfile application/pdf",
+			"var/site/storage/original/video/x.mp4":       "mediafile video/mp4",
+			"var/site/cache/x.cache":                      "UNKNOWN_SCOPE text/plain",
+		} {
+			row, err := c.Stat(t.Context(), path)
+			if got := row.Scope + " " + row.DataType; err != nil || got != want {
+				t.Errorf("%s is %s, %v, want %s", path, got, err, want)
+			}
+		}
+		if row, _ := c.Stat(t.Context(), "var/site/storage/images/a b.png"); row.MTime != old.Unix() {
+			t.Errorf("mtime %d", row.MTime)
+		}
+
+		// A second run finds everything there, but for what has changed.
+		writeFiles(t, s.Root, map[string]string{"var/site/cache/x.cache": "<?php changed"})
+		progress = new(Progress)
+		if err := Clusterize(t.Context(), c, source, ClusterizeOptions{Progress: progress, Remove: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := progress.Snapshot(); got.Done != 1 || got.Skipped != int64(len(siteFiles))-1 {
+			t.Errorf("second progress %+v", got)
+		}
+		for path := range siteFiles {
+			if _, err := os.Stat(filepath.Join(s.Root, path)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s was not removed: %v", path, err)
+			}
+		}
+
+		bringAllBack(t, c, s.Root)
+	}
+}
+
+func bringAllBack(t *testing.T, c *cluster.Cluster, root string) {
+	t.Helper()
+	progress := new(Progress)
+	if err := Unclusterize(t.Context(), c, UnclusterizeOptions{SkipScopes: []string{"mediafile"}, Progress: progress}); err != nil {
+		t.Fatal(err)
+	}
+	if got := progress.Snapshot(); got.Done != int64(len(siteFiles))-1 {
+		t.Errorf("brought back %+v", got)
+	}
+	for path, body := range siteFiles {
+		if path == "var/site/cache/x.cache" {
+			body = "<?php changed"
+		}
+		data, err := os.ReadFile(filepath.Join(root, path))
+		if strings.Contains(path, "video") {
+			if !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s was not skipped", path)
+			}
+		} else if err != nil || string(data) != body {
+			t.Errorf("%s came back as %q, %v", path, data, err)
+		}
+	}
+	again := new(Progress)
+	if err := Unclusterize(t.Context(), c, UnclusterizeOptions{Prefix: "var/site/storage", Progress: again}); err != nil {
+		t.Fatal(err)
+	}
+	if got := again.Snapshot(); got.Done != 1 || got.Skipped != 5 {
+		t.Errorf("brought back again %+v", got)
+	}
+}
+
+func TestClusterizeCountsWhatFails(t *testing.T) {
+	c, s := newCluster(t, false)
+	writeFiles(t, s.Root, map[string]string{"var/good": "body"})
+	source := func(yield func(cluster.Item, error) bool) {
+		for _, name := range []string{"var/good", "var/missing", "var/../up"} {
+			if !yield(cluster.Item{Path: name, File: filepath.Join(s.Root, name)}, nil) {
+				return
+			}
+		}
+	}
+	progress := new(Progress)
+	err := Clusterize(t.Context(), c, source, ClusterizeOptions{Progress: progress})
+	if err == nil || err.Error() != "clusterize: 2 of 3 files failed" {
+		t.Errorf("error %v", err)
+	}
+	var failed []string
+	for _, f := range progress.Failures() {
+		failed = append(failed, f.Path)
+	}
+	slices.Sort(failed)
+	if got := fmt.Sprint(failed); got != "[var/../up var/missing]" {
+		t.Errorf("failed: %s", got)
+	}
+}
+
+func TestClusterizeStops(t *testing.T) {
+	c, s := newCluster(t, false)
+	local := map[string]string{}
+	for i := range 500 {
+		local[fmt.Sprint("var/", i)] = "body"
+	}
+	writeFiles(t, s.Root, local)
+	ctx, cancel := context.WithCancel(t.Context())
+	progress := new(Progress)
+	source := func(yield func(cluster.Item, error) bool) {
+		n := 0
+		for item, err := range walk(s.Root, "var") {
+			if n++; n == 250 {
+				cancel()
+			}
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
+	err := Clusterize(ctx, c, source, ClusterizeOptions{Progress: progress, Workers: 1})
+	if !errors.Is(err, context.Canceled) || progress.Snapshot().Failed != 0 {
+		t.Errorf("error %v, progress %+v", err, progress.Snapshot())
+	}
+	// The same call resumes.
+	again := new(Progress)
+	skip := TreeOptions{Skip: []string{filepath.Join(s.Root, "var/mount")}}
+	if err := Clusterize(t.Context(), c, Tree(s.Root, []string{"var"}, skip), ClusterizeOptions{Progress: again}); err != nil {
+		t.Fatal(err)
+	}
+	if got := again.Snapshot(); got.Total() != 500 || got.Skipped != progress.Snapshot().Done {
+		t.Errorf("first %+v, then %+v", progress.Snapshot(), got)
+	}
+}
+
+func TestTreeRefuses(t *testing.T) {
+	_, s := newCluster(t, false)
+	mount := filepath.Join(s.Root, "var/mount")
+	options := TreeOptions{Skip: []string{mount}}
+	for path, want := range map[string]string{
+		"var/none":     "no such file",
+		"..":           "is not inside the site root",
+		t.TempDir():    "is not inside the site root",
+		"var/mount":    "lies on the cluster's own mount",
+		mount + "/sub": "no such file",
+	} {
+		var last error
+		for _, err := range Tree(s.Root, []string{path}, options) {
+			last = err
+		}
+		if last == nil || !strings.Contains(last.Error(), want) {
+			t.Errorf("%s: error %v, want %q", path, last, want)
+		}
+	}
+}
+
+func TestTreeYieldsRegularFilesOnly(t *testing.T) {
+	root := t.TempDir()
+	writeFiles(t, root, map[string]string{"var/a": "", "var/sub/b": "", "var/ezfile-tmp.1": "", "outside/c": ""})
+	if err := errors.Join(os.Symlink("a", filepath.Join(root, "var/link")), os.Symlink("../outside", filepath.Join(root, "var/dirlink"))); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for item, err := range Tree(root, []string{"var", "outside/c"}, TreeOptions{Scope: "image"}) {
+		if err != nil || item.Options.Scope != "image" {
+			t.Fatal(item, err)
+		}
+		got = append(got, item.Path)
+	}
+	if fmt.Sprint(got) != "[var/a var/sub/b outside/c]" {
+		t.Errorf("yielded %q", got)
+	}
+}
+
+func TestScopeOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"var/site/storage/images/a.png":           "image",
+		"var/site/storage/images-versioned/a.png": "image",
+		"var/storage/original/application/a.pdf":  "binaryfile",
+		"var/site/storage/original/audio/a.mp3":   "mediafile",
+		"var/site/storage/packages/a":             "",
+		"var/site/cache/a":                        "",
+	} {
+		if got := ScopeOf(path, "storage"); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
