@@ -1,6 +1,9 @@
 package backendtest_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -25,4 +28,12 @@ func TestMemory(t *testing.T) {
 		ListsModTime:     true,
 		KeepsContentType: true,
 	})
+}
+
+func ExampleMemory() {
+	m := backendtest.NewMemory("memory")
+	m.SetDown(true)
+	_, err := m.Stat(context.Background(), "var/a")
+	fmt.Println(errors.Is(err, backends.ErrUnavailable), err)
+	// Output: true memory: stat "var/a": store unavailable: set down
 }

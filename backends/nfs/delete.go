@@ -76,8 +76,7 @@ func (d *deletion) unlink(m *mount, name, base string) error {
 	return err
 }
 
-// isDirectory reports whether an unlink failed because it met a directory:
-// EISDIR on Linux; POSIX has EPERM, which also means what it says.
+// isDirectory reports whether an unlink failed because it met a directory.
 func isDirectory(err error) bool { return errors.Is(err, unix.EISDIR) }
 
 func (d *deletion) closeDir() {

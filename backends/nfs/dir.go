@@ -122,9 +122,16 @@ func (d *dir) rename(from string, to *dir, name string) error {
 	})
 }
 
-// unlink removes an element that is not a directory.
+// unlink removes an element that is not a directory. For a directory it is
+// EISDIR, also where the system follows POSIX and says EPERM.
 func (d *dir) unlink(name string) error {
-	return d.call("unlink", name, func() error { return unix.Unlinkat(d.fd, name, 0) })
+	err := d.call("unlink", name, func() error { return unix.Unlinkat(d.fd, name, 0) })
+	if errors.Is(err, unix.EPERM) {
+		if st, statErr := d.stat(name); statErr == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			return unix.EISDIR
+		}
+	}
+	return err
 }
 
 // rmdir removes an empty directory and nothing else.
