@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/settings"
 )
 
 // TestSmallMount uses a real filesystem of 1 MB that is mounted, unmounted and
@@ -53,4 +54,19 @@ func mountSmall(t *testing.T, mount string) {
 		t.Skipf("this user may not mount a filesystem: %v", err)
 	}
 	t.Cleanup(func() { unix.Unmount(mount, unix.MNT_DETACH) })
+}
+
+func TestNewRefusesReadOnlyMount(t *testing.T) {
+	mount := t.TempDir()
+	mountSmall(t, mount)
+	if err := unix.Mount("", mount, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	b, err := New(settings.NFS{Name: "nfs", MountPointPath: mount})
+	if err == nil {
+		b.Close()
+	}
+	if !errors.Is(err, backends.ErrUnavailable) || !strings.Contains(err.Error(), "not writable") {
+		t.Errorf("New on a read-only mount: %v", err)
+	}
 }
