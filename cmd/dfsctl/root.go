@@ -30,7 +30,7 @@ type app struct {
 // commands lists the constructors of all commands, in the order of the help.
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
-		newConfig, newIni, newRoute, newSchema,
+		newQuickstart, newConfig, newIni, newRoute, newSchema,
 		newPut, newGet, newCat, newStat, newLs, newCp, newMv, newRm, newURL,
 		newExpire, newPurge, newClusterize, newUnclusterize,
 		newDoctor, newVersion,
