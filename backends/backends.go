@@ -92,10 +92,6 @@ type Attributes struct {
 	// ContentType is the MIME type to keep with the body, where the store
 	// keeps one.
 	ContentType string
-	// Deferred allows a backend that implements Syncer to leave durability to
-	// one Sync for many bodies: before that, neither the staged nor the
-	// published body is sure to survive a power failure.
-	Deferred bool
 }
 
 // Info describes a body in a store.
@@ -152,13 +148,6 @@ type Copier interface {
 type Renamer interface {
 	// Rename moves the body at src to dst, replacing any other there.
 	Rename(ctx context.Context, src, dst string) error
-}
-
-// Syncer is a Backend that can make many bodies durable at once; see
-// Attributes.Deferred.
-type Syncer interface {
-	// Sync returns once everything staged and published so far is durable.
-	Sync(ctx context.Context) error
 }
 
 // PublicURLer is a Backend whose bodies have a URL of their own.

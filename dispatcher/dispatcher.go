@@ -33,7 +33,6 @@ var (
 	_ backends.Backend     = (*Dispatcher)(nil)
 	_ backends.Copier      = (*Dispatcher)(nil)
 	_ backends.Renamer     = (*Dispatcher)(nil)
-	_ backends.Syncer      = (*Dispatcher)(nil)
 	_ backends.PublicURLer = (*Dispatcher)(nil)
 	_ backends.URLSigner   = (*Dispatcher)(nil)
 )
@@ -107,20 +106,6 @@ func (d *Dispatcher) Name() string { return "dispatcher" }
 // Ping asks all backends at once and names each that is not there.
 func (d *Dispatcher) Ping(ctx context.Context) error {
 	return d.each(func(b backends.Backend) error { return b.Ping(ctx) })
-}
-
-// Sync makes what was staged and published with Attributes.Deferred durable,
-// on every backend that defers.
-func (d *Dispatcher) Sync(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return &backends.Error{Backend: d.Name(), Op: "sync", Err: err}
-	}
-	return d.each(func(b backends.Backend) error {
-		if s, ok := b.(backends.Syncer); ok {
-			return s.Sync(ctx)
-		}
-		return nil
-	})
 }
 
 // Close closes all backends.

@@ -44,7 +44,6 @@ type withoutURLs struct {
 	backends.Backend
 	backends.Copier
 	backends.Renamer
-	backends.Syncer
 	stores map[string]*backendtest.Memory
 }
 
@@ -58,7 +57,7 @@ func TestConformance(t *testing.T) {
 	backendtest.Run(t, backendtest.Harness{
 		New: func(t *testing.T) backends.Backend {
 			d, stores := shop(t)
-			return &withoutURLs{d, d, d, d, stores}
+			return &withoutURLs{d, d, d, stores}
 		},
 		Staged: func(_ *testing.T, b backends.Backend) (staged []string) {
 			for _, m := range b.(*withoutURLs).stores {

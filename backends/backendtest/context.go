@@ -19,9 +19,6 @@ var contextTests = []test{
 		wantCanceled(t, "ping", s.Ping(done(t)))
 		wantCanceled(t, "delete", s.Delete(done(t), []string{"there"}))
 		wantCanceled(t, "list", listError(t, s.List(done(t), "", "")))
-		if syncer, ok := s.Backend.(backends.Syncer); ok {
-			wantCanceled(t, "sync", syncer.Sync(done(t)))
-		}
 		s.wantBody(t, "there", "x")
 		s.wantNothingStaged(t)
 	}},

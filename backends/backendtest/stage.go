@@ -124,7 +124,6 @@ var stageTests = []test{
 	{"wrong size", wrongSize},
 	{"failing body", failingBody},
 	{"attributes", attributes},
-	{"deferred", deferred},
 }
 
 func wrongSize(t *testing.T, h Harness, s store) {
@@ -212,20 +211,6 @@ func (s store) checkAttributes(t *testing.T, path string, mtime time.Time, conte
 			t.Errorf("%s: Stored = %v, want about %v", from, info.Stored, since)
 		}
 	}
-}
-
-func deferred(t *testing.T, h Harness, s store) {
-	attrs := backends.Attributes{Size: -1, Deferred: true}
-	s.putWith(t, "a/b", []byte("one"), attrs)
-	s.putWith(t, "a/c", nil, attrs)
-	if syncer, ok := s.Backend.(backends.Syncer); ok {
-		if err := syncer.Sync(t.Context()); err != nil {
-			t.Fatalf("Sync: %v", err)
-		}
-	}
-	s.wantBody(t, "a/b", "one")
-	s.wantBody(t, "a/c", "")
-	s.wantNothingStaged(t)
 }
 
 // done returns a context that is cancelled.

@@ -98,7 +98,7 @@ func (m *mount) rename(src, dst string, ino *uint64) error {
 		return m.readError(err)
 	}
 	defer from.Close()
-	err = m.inParent(toDir, true, func(to *dir) error {
+	err = m.inParent(toDir, func(to *dir) error {
 		if err := to.checkFree(toBase); err != nil {
 			return err
 		}

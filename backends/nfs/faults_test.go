@@ -147,36 +147,24 @@ func TestErrnos(t *testing.T) {
 // TestDurability looks at the order of the system calls: the body before its
 // name, the name before the answer.
 func TestDurability(t *testing.T) {
-	for deferred, want := range map[bool]string{
-		false: "mkdir sync mkdir sync create write fsync close rename sync",
-		true:  "mkdir mkdir create write close rename syncfs",
-	} {
-		if deferred && !canDefer {
-			continue
+	b := newTree(t)
+	var calls []string
+	b.faults = func(call, path string) error {
+		if !slices.Contains([]string{"check", "opendir", "stat", "chmod"}, call) {
+			calls = append(calls, call)
 		}
-		b := newTree(t)
-		var calls []string
-		b.faults = func(call, path string) error {
-			if !slices.Contains([]string{"check", "opendir", "stat", "chmod"}, call) {
-				calls = append(calls, call)
-			}
-			return nil
-		}
-		staged, err := b.Stage(t.Context(), "var/a/b/c", strings.NewReader("x"), backends.Attributes{Size: 1, Deferred: deferred})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := staged.Publish(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if deferred {
-			if err := b.Sync(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := strings.Join(calls, " "); got != want {
-			t.Errorf("deferred %v: calls %q, want %q", deferred, got, want)
-		}
+		return nil
+	}
+	staged, err := b.Stage(t.Context(), "var/a/b/c", strings.NewReader("x"), backends.Attributes{Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := staged.Publish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const want = "mkdir sync mkdir sync create write fsync close rename sync"
+	if got := strings.Join(calls, " "); got != want {
+		t.Errorf("calls %q, want %q", got, want)
 	}
 }
 

@@ -64,7 +64,6 @@ var (
 	_ backends.Backend = (*Backend)(nil)
 	_ backends.Copier  = (*Backend)(nil)
 	_ backends.Renamer = (*Backend)(nil)
-	_ backends.Syncer  = (*Backend)(nil)
 )
 
 // New opens the tree at s.MountPointPath, which must be absolute, exist and be

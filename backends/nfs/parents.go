@@ -15,19 +15,19 @@ const vanishRetries = 100
 
 // inParent calls do with the directory of a body that is about to be, made if
 // need be, and again when the directory vanished meanwhile.
-func (m *mount) inParent(path string, durable bool, do func(d *dir) error) error {
+func (m *mount) inParent(path string, do func(d *dir) error) error {
 	for range vanishRetries {
-		if err := m.inParentOnce(path, durable, do); !errors.Is(err, unix.ENOENT) {
+		if err := m.inParentOnce(path, do); !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 	}
 	return m.b.kind(nil, fmt.Errorf("%w: %s", errVanishing, path))
 }
 
-func (m *mount) inParentOnce(path string, durable bool, do func(d *dir) error) error {
+func (m *mount) inParentOnce(path string, do func(d *dir) error) error {
 	d, err := m.openDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = m.makeDir(path, durable); err == nil {
+		if err = m.makeDir(path); err == nil {
 			d, err = m.openDir(path)
 		}
 	}
@@ -39,15 +39,15 @@ func (m *mount) inParentOnce(path string, durable bool, do func(d *dir) error) e
 }
 
 // makeDir makes a directory, and its parents where they are missing. Only what
-// it makes gets the configured mode; durable also syncs what holds it.
-func (m *mount) makeDir(path string, durable bool) error {
+// it makes gets the configured mode and is made durable.
+func (m *mount) makeDir(path string) error {
 	parent, name := split(path)
-	return m.inParentOnce(parent, durable, func(d *dir) error {
+	return m.inParentOnce(parent, func(d *dir) error {
 		err := d.mkdir(name, m.b.dirMode)
 		if errors.Is(err, fs.ErrExist) {
 			return nil
 		}
-		if err == nil && durable {
+		if err == nil {
 			if err = d.sync(); err != nil {
 				d.rmdir(name) // whoever tries again must not take it for durable
 			}

@@ -16,8 +16,8 @@ import (
 )
 
 // Stage writes body to a temporary file beside its path, with the configured
-// mode whatever the umask and with attrs.ModTime, and makes it durable unless
-// attrs.Deferred. A full disk or quota is backends.ErrNoSpace.
+// mode whatever the umask and with attrs.ModTime, and makes it durable. A full
+// disk or quota is backends.ErrNoSpace.
 func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs backends.Attributes) (backends.Staged, error) {
 	s, f, err := b.create(ctx, path, "stage", attrs)
 	if err != nil {
@@ -35,11 +35,11 @@ func (b *Backend) create(ctx context.Context, path, op string, attrs backends.At
 	if err := b.checkTarget(op, path); err != nil {
 		return nil, nil, err
 	}
-	s := &staged{b: b, path: path, name: backends.NewStagedName(), deferred: attrs.Deferred && canDefer}
+	s := &staged{b: b, path: path, name: backends.NewStagedName()}
 	s.dir, s.base = split(path)
 	var f *os.File
 	err := b.do(ctx, op, func(m *mount) error {
-		err := m.inParent(s.dir, !s.deferred, func(d *dir) error {
+		err := m.inParent(s.dir, func(d *dir) error {
 			if err := d.checkFree(s.base); err != nil {
 				return err
 			}
@@ -147,16 +147,15 @@ func (b *Backend) sizeError(got, want int64) error {
 
 // staged is a temporary file that holds a complete body.
 type staged struct {
-	b        *Backend
-	path     string
-	dir      string // of path and of the temporary file
-	base     string
-	name     string // base name of the temporary file
-	size     int64
-	ino      uint64
-	deferred bool
-	moved    bool // the temporary file has become path
-	dropped  bool
+	b       *Backend
+	path    string
+	dir     string // of path and of the temporary file
+	base    string
+	name    string // base name of the temporary file
+	size    int64
+	ino     uint64
+	moved   bool // the temporary file has become path
+	dropped bool
 }
 
 // finish completes the temporary file f, or removes it where err or another
@@ -196,9 +195,6 @@ func (s *staged) complete(f *os.File, attrs backends.Attributes) error {
 			return err
 		}
 	}
-	if s.deferred {
-		return nil
-	}
 	if err := s.b.fault("fsync", f.Name()); err != nil {
 		return err
 	}
@@ -223,7 +219,7 @@ func (s *staged) Publish(ctx context.Context) error {
 			return b.kind(nil, fmt.Errorf("%w: %s", errGone, join(s.dir, s.name)))
 		}
 		s.moved = s.moved || err == nil
-		if err == nil && !s.deferred {
+		if err == nil {
 			err = d.sync()
 		}
 		return targetError(err)

@@ -1,31 +1,12 @@
 package nfs
 
 import (
-	"context"
 	"os"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// canDefer: one system call makes all files of the mount durable.
-const canDefer = true
-
-// Sync makes everything that was staged and published so far durable, in one
-// call for the whole filesystem.
-func (b *Backend) Sync(ctx context.Context) error {
-	err := b.do(ctx, "sync", func(m *mount) error {
-		if err := b.fault("syncfs", "."); err != nil {
-			return err
-		}
-		return m.withTop(unix.Syncfs)
-	})
-	if err != nil {
-		return b.error("sync", "", err)
-	}
-	return nil
-}
 
 // setTimes sets both times of an open file, as PHP's touch does.
 func setTimes(f *os.File, t time.Time) error {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"example.com/ezdfs/backends"
@@ -277,6 +278,7 @@ func TestHeadersOfWrites(t *testing.T) {
 			s.ACL, s.StorageClass, s.ServerSideEncryption, s.CacheControl = "public-read", "STANDARD_IA", "AES256", "max-age=60"
 		}, "public-read STANDARD_IA AES256 max-age=60"},
 	} {
+		var mu sync.Mutex
 		writes := map[string]string{}
 		b := stub(t, func(req *http.Request) (*http.Response, error) {
 			op, _, _ := strings.Cut(operation(req), " ")
@@ -286,7 +288,9 @@ func TestHeadersOfWrites(t *testing.T) {
 					values = append(values, value)
 				}
 			}
+			mu.Lock()
 			writes[op] = strings.Join(values, " ")
+			mu.Unlock()
 			resp := answer(req, 200, map[string]string{
 				"CreateMultipartUpload":   "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>",
 				"CompleteMultipartUpload": "<CompleteMultipartUploadResult/>",

@@ -3,12 +3,16 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"hash/crc32"
 	"io"
 	"sync"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // payload is the body of one request. An HTTP transport may go on reading a
@@ -48,31 +52,35 @@ func (p *payload) release() {
 	p.r = nil
 }
 
-// buffers are the memory of one upload's parts, used again and again.
+// buffers keeps the memory of a few parts between uploads: what an upload
+// needs, no more, so that one after the other does not make the heap grow.
 type buffers struct {
+	size int64 // of each
+	most int
+
 	mu   sync.Mutex
 	free [][]byte
 }
 
-// get returns an empty buffer for limit bytes.
-func (b *buffers) get(limit int64) []byte {
+// get returns an empty buffer for n bytes.
+func (b *buffers) get(n int64) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.free) > 0 {
-		last := b.free[len(b.free)-1]
-		b.free = b.free[:len(b.free)-1]
-		if int64(cap(last)) >= limit {
-			return last[:0]
-		}
+	if n != b.size || len(b.free) == 0 {
+		return make([]byte, 0, n)
 	}
-	return make([]byte, 0, limit)
+	last := b.free[len(b.free)-1]
+	b.free = b.free[:len(b.free)-1]
+	return last[:0]
 }
 
 // put takes a buffer back. Nothing may use it any more.
 func (b *buffers) put(buf []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.free = append(b.free, buf)
+	if int64(cap(buf)) == b.size && len(b.free) < b.most {
+		b.free = append(b.free, buf)
+	}
 }
 
 // checksum is the CRC32 of data as S3 writes it.
@@ -80,17 +88,25 @@ func checksum(data []byte) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(data)))
 }
 
+// withHash tells the SDK the hash of a request's body, which it would compute
+// anew, with a new buffer, for each attempt.
+func withHash(ctx context.Context, data []byte) context.Context {
+	hash := sha256.Sum256(data)
+	return v4.SetPayloadHash(ctx, hex.EncodeToString(hash[:]))
+}
+
 // fill appends bytes of r to buf until it holds limit bytes or r ends, which
-// is no error. The buffer grows with what arrives, not with what is announced.
-func fill(ctx context.Context, r io.Reader, buf []byte, limit int64) ([]byte, error) {
+// is no error. The buffer grows, by way of memory, with what arrives, not with
+// what is announced.
+func fill(ctx context.Context, r io.Reader, buf []byte, limit int64, memory *buffers) ([]byte, error) {
 	const least = 64 << 10
 	for int64(len(buf)) < limit {
 		if err := ctx.Err(); err != nil {
 			return buf, err
 		}
 		if len(buf) == cap(buf) {
-			size := min(max(2*int64(cap(buf)), least), limit)
-			buf = append(make([]byte, 0, size), buf...)
+			size := min(max(4*int64(cap(buf)), least), limit)
+			buf = append(memory.get(size), buf...)
 		}
 		n, err := r.Read(buf[len(buf):min(int64(cap(buf)), limit)])
 		buf = buf[:len(buf)+n]

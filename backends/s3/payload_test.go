@@ -26,6 +26,23 @@ func TestPayload(t *testing.T) {
 	}
 }
 
+func TestBuffers(t *testing.T) {
+	memory := &buffers{size: 100, most: 2}
+	one, two, other := memory.get(100), memory.get(100), memory.get(50)
+	for _, buf := range [][]byte{append(one, 1), two, other, make([]byte, 0, 100)} {
+		memory.put(buf)
+	}
+	if len(memory.free) != 2 {
+		t.Errorf("%d buffers kept, want 2", len(memory.free))
+	}
+	if buf := memory.get(50); cap(buf) != 50 || len(memory.free) != 2 {
+		t.Errorf("a short buffer of %d bytes, %d left", cap(buf), len(memory.free))
+	}
+	if buf := memory.get(100); len(buf) != 0 || cap(buf) != 100 || len(memory.free) != 1 {
+		t.Errorf("a buffer of %d of %d bytes, %d left", len(buf), cap(buf), len(memory.free))
+	}
+}
+
 func TestChecksum(t *testing.T) {
 	// The check value of CRC-32/ISO-HDLC, cbf43926, in base64.
 	if got := checksum([]byte("123456789")); got != "y/Q5Jg==" {
@@ -39,12 +56,12 @@ func TestFill(t *testing.T) {
 		for name, wrap := range map[string]func(io.Reader) io.Reader{
 			"plain": func(r io.Reader) io.Reader { return r }, "halves": iotest.HalfReader, "data with EOF": iotest.DataErrReader,
 		} {
-			got, err := fill(t.Context(), wrap(bytes.NewReader(body)), nil, limit)
+			got, err := fill(t.Context(), wrap(bytes.NewReader(body)), nil, limit, &buffers{})
 			want := body[:min(limit, int64(len(body)))]
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("limit %d, %s: %d bytes, %v; want %d", limit, name, len(got), err, len(want))
 			}
-			if cap(got) > 2*len(body)+64<<10 {
+			if cap(got) > 4*len(body)+64<<10 {
 				t.Errorf("limit %d, %s: a buffer of %d bytes for a body of %d", limit, name, cap(got), len(body))
 			}
 		}

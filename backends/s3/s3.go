@@ -51,6 +51,7 @@ type Backend struct {
 
 	verify bool // the checksums of downloads
 
+	memory     *buffers     // of parts
 	bucketSeen atomic.Int64 // when the bucket last answered, Unix nanoseconds
 }
 
@@ -122,6 +123,7 @@ func New(ctx context.Context, set settings.S3, opts ...Option) (*Backend, error)
 		// Lesser services have been seen to answer with the checksum of a body
 		// that was there before.
 		verify: set.Endpoint == "",
+		memory: &buffers{size: set.PartSize, most: max(set.Concurrency, 2)},
 	}, nil
 }
 

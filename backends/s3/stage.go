@@ -16,8 +16,8 @@ import (
 
 // Stage takes a body in. One that fits into a part (settings key PartSize) is
 // held in memory and travels with Publish; a longer one becomes a multipart
-// upload that Publish completes, and takes at most Concurrency+1 parts of
-// memory meanwhile. The object remembers attrs.ModTime as user metadata.
+// upload that Publish completes, and takes at most Concurrency parts of memory
+// meanwhile. The object remembers attrs.ModTime as user metadata.
 func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs backends.Attributes) (backends.Staged, error) {
 	if err := backends.CheckPath(b.set.Name, "stage", path); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs 
 func (b *Backend) first(ctx context.Context, in *source) ([]byte, error) {
 	var buf []byte
 	if in.announced >= 0 {
-		buf = make([]byte, 0, min(in.announced, b.set.PartSize-1)+1)
+		buf = b.memory.get(min(in.announced, b.set.PartSize-1) + 1)
 	}
 	data, err := in.next(ctx, buf, b.set.PartSize)
 	if err != nil || in.ended {
@@ -69,7 +69,7 @@ type source struct {
 // next fills buf up to limit bytes, what it holds already included. At the end
 // of the body it checks the length. Its errors are of type *backends.Error.
 func (s *source) next(ctx context.Context, buf []byte, limit int64) ([]byte, error) {
-	data, err := fill(ctx, s.r, buf, limit)
+	data, err := fill(ctx, s.r, buf, limit, s.b.memory)
 	s.read += int64(len(data) - len(buf))
 	s.ended = int64(len(data)) < limit
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *stagedPut) Publish(ctx context.Context) error {
 	}
 	in := s.b.putInput(s.object)
 	in.Body, in.ContentLength, in.ChecksumCRC32 = bytes.NewReader(s.data), aws.Int64(s.size), aws.String(s.crc)
-	if _, err := s.b.client.PutObject(ctx, in); err != nil {
+	if _, err := s.b.client.PutObject(withHash(ctx, s.data), in); err != nil {
 		return s.b.fail(ctx, "publish", s.object.path, err)
 	}
 	s.done, s.data = true, nil

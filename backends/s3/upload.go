@@ -28,9 +28,8 @@ type upload struct {
 	size   int64
 	done   bool
 
-	memory buffers
-	mu     sync.Mutex
-	parts  []types.CompletedPart
+	mu    sync.Mutex
+	parts []types.CompletedPart
 }
 
 // create begins a multipart upload whose parts have checksums of that kind, or
@@ -79,12 +78,13 @@ func (u *upload) send(ctx context.Context, first []byte, in *source) error {
 }
 
 // feed reads the parts and hands them to start, which calls sent when it is
-// done with one. It holds parts of no more than Concurrency+1 times PartSize
-// bytes, or one part where that is longer.
+// done with one. Those being sent and the one being read take no more memory
+// than Concurrency parts of PartSize bytes, or than one part where the body
+// needs a longer one.
 func (u *upload) feed(ctx context.Context, first []byte, in *source, start func(n int64, data []byte, sent func())) error {
 	b := u.b
 	plan := newPlan(b.limits, b.set.PartSize, in.announced)
-	total := b.set.PartSize * int64(b.set.Concurrency+1)
+	total := b.set.PartSize * int64(max(b.set.Concurrency, 2))
 	budget := semaphore.NewWeighted(total)
 	for n := int64(1); ; n++ {
 		limit := plan.part(n)
@@ -94,7 +94,7 @@ func (u *upload) feed(ctx context.Context, first []byte, in *source, start func(
 		}
 		buf := first
 		if n > 1 {
-			buf = u.memory.get(limit)
+			buf = b.memory.get(limit)
 		}
 		data, err := in.next(ctx, buf, limit)
 		switch {
@@ -115,9 +115,9 @@ func (u *upload) feed(ctx context.Context, first []byte, in *source, start func(
 
 func (u *upload) sendPart(ctx context.Context, n int64, data []byte) error {
 	body, crc := newPayload(data), checksum(data)
-	defer u.memory.put(data)
+	defer u.b.memory.put(data)
 	defer body.release()
-	out, err := u.b.client.UploadPart(ctx, &s3.UploadPartInput{
+	out, err := u.b.client.UploadPart(withHash(ctx, data), &s3.UploadPartInput{
 		Bucket: u.b.bucket(), Key: u.b.key(u.object.path), UploadId: aws.String(u.id), PartNumber: aws.Int32(int32(n)),
 		Body: body, ContentLength: aws.Int64(int64(len(data))), ChecksumCRC32: aws.String(crc),
 	})
