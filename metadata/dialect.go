@@ -17,8 +17,8 @@ type dialect struct {
 	// primary key.
 	byKey string
 	// hasPrefix is true of the rows whose column begins with exactly these
-	// bytes, by an index.
-	hasPrefix func(column, prefix string) condition
+	// bytes, by an index. Charset is the column's, "" when unknown.
+	hasPrefix func(column, charset, prefix string) condition
 	// equals is true of the rows whose column is exactly these bytes, by an
 	// index.
 	equals func(column, value string) condition

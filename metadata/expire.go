@@ -114,7 +114,7 @@ func (s *Store) expireFamily(ctx context.Context, f Filter, change Change) (tota
 			if !s.canHold(table, change.Subject) {
 				continue
 			}
-			clause, args := where(f.selective(s.dialect), condition{sql: notExpired})
+			clause, args := where(f.selective(s, table), condition{sql: notExpired})
 			n, err := tx.exec("expire", change.Subject, "UPDATE "+quoted(table)+setExpired+clause, args...)
 			if err != nil {
 				return err

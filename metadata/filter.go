@@ -33,10 +33,11 @@ type Filter struct {
 
 // selective is the part of the filter for which the tables have an index; it
 // has no conditions when that does not narrow anything down.
-func (f Filter) selective(d *dialect) condition {
+func (f Filter) selective(s *Store, table string) condition {
+	d := s.dialect
 	var c condition
 	if f.Prefix != "" {
-		c.and(d.hasPrefix("`name`", f.Prefix))
+		c.and(d.hasPrefix("`name`", s.schema.Load().tables[table].columns["name"].charset, f.Prefix))
 	}
 	if f.trunk != "" {
 		c.and(d.equals("`name_trunk`", f.trunk))

@@ -198,7 +198,7 @@ func TestExpireUsesTheIndex(t *testing.T) {
 				"ezdfsfile_name":       {Prefix: "var/s/cache/content/77-"},
 				"ezdfsfile_name_trunk": {trunk: "var/s/cache/content/77-"},
 			} {
-				clause, args := where(f.selective(s.dialect))
+				clause, args := where(f.selective(s, "ezdfsfile_cache"))
 				for _, statement := range []string{
 					"UPDATE `ezdfsfile_cache`" + setExpired + clause + " AND " + notExpired,
 					"SELECT `name_hash` FROM `ezdfsfile_cache`" + clause + " LIMIT 1000",
@@ -227,4 +227,32 @@ func explain(t *testing.T, s *Store, statement string, args ...any) (key string,
 		key = *k
 	}
 	return key, rows
+}
+
+// Whatever follows the prefix and whatever the collation: the index loses no
+// name.
+func TestPrefixUnderEveryCollation(t *testing.T) {
+	const prefix = "var/s/storage/"
+	var inside []string
+	for _, rest := range []string{"", "a", "\x01", " ", "\uffff", "\uffffz", "😁.png", "😁😁😁😁", "\U0010ffff", "\U0010ffff\U0010ffff", "é"} {
+		inside = append(inside, prefix+rest+"x")
+	}
+	for _, collation := range []string{"utf8mb4_bin", "utf8mb4_nopad_bin", "utf8mb4_general_ci", "utf8mb4_unicode_ci",
+		"utf8mb4_unicode_520_ci", "utf8mb4_swedish_ci", "uca1400_ai_ci"} {
+		t.Run(collation, func(t *testing.T) {
+			s := createTest(t, mysqlTestConfig(t))
+			maria.Exec(t, "ALTER TABLE `"+s.config.Name+"`.ezdfsfile CONVERT TO CHARACTER SET utf8mb4 COLLATE "+collation)
+			fill(t, s, "var/t/%d", 1500)
+			for _, name := range inside {
+				put(t, s, Row{Name: name})
+			}
+			maria.Exec(t, "ANALYZE TABLE `"+s.config.Name+"`.ezdfsfile")
+			if got := names(t, s, Filter{Prefix: prefix}); len(got) != len(inside) {
+				t.Errorf("Rows finds %q", got)
+			}
+			if n, err := s.ExpirePrefix(t.Context(), prefix); int(n) != len(inside) || err != nil {
+				t.Errorf("%d expired, %v", n, err)
+			}
+		})
+	}
 }

@@ -238,12 +238,13 @@ func TestExpireWaitsForWriters(t *testing.T) {
 	}
 }
 
-// waitForLock returns once some transaction of the server waits for a lock.
+// waitForLock returns once an update of the cache table is running, which can
+// only mean that it waits for a row.
 func waitForLock(t *testing.T, s *Store) error {
 	for t.Context().Err() == nil {
 		var waiting int
 		err := s.pools.write.QueryRowContext(t.Context(),
-			"SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'").Scan(&waiting)
+			"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'UPDATE `ezdfsfile!_cache`%' ESCAPE '!'").Scan(&waiting)
 		if err != nil || waiting > 0 {
 			return err
 		}

@@ -15,10 +15,10 @@ func TestModel(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, s *Store) {
 		rapid.Check(t, func(r *rapid.T) {
 			m := model{t: t, s: s, rows: make(map[string]Row)}
+			m.clear(r)
 			r.Repeat(map[string]func(*rapid.T){
 				"upsert": m.upsert, "delete": m.delete, "expire": m.expire, "family": m.family, "get": m.get, "": m.check,
 			})
-			m.clear(r)
 		})
 	})
 }
@@ -142,15 +142,16 @@ func (m *model) check(r *rapid.T) {
 	}
 }
 
+// clear removes what an earlier run left.
 func (m *model) clear(r *rapid.T) {
-	err := m.s.Update(m.t.Context(), func(tx *Tx) error {
-		for name := range m.rows {
-			if _, err := tx.Delete(Row{Name: name}); err != nil {
-				return err
-			}
+	var rows []Row
+	for row, err := range m.s.Rows(m.t.Context(), Filter{}) {
+		if err != nil {
+			r.Fatal(err)
 		}
-		return nil
-	})
+		rows = append(rows, row)
+	}
+	err := m.s.Update(m.t.Context(), func(tx *Tx) error { _, err := tx.Delete(rows...); return err })
 	if err != nil {
 		r.Fatal(err)
 	}

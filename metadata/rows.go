@@ -120,7 +120,7 @@ func (c *cursor) fill(ctx context.Context) error {
 // seed collects the hashes of the rows selected, if an index finds them and
 // they are not too many.
 func (c *cursor) seed(ctx context.Context) error {
-	selective := c.filter.selective(c.store.dialect)
+	selective := c.filter.selective(c.store, c.table)
 	if selective.sql == "" {
 		return nil
 	}
@@ -151,7 +151,7 @@ func (c *cursor) next(ctx context.Context) error {
 		clause, args = where(inHashes(c.seeds[:size]), c.filter.rest(c.store.dialect))
 	} else {
 		from, limit = c.store.dialect.walk(c.table), " LIMIT ?"
-		clause, args = where(c.filter.bounds(), c.filter.selective(c.store.dialect), c.filter.rest(c.store.dialect))
+		clause, args = where(c.filter.bounds(), c.filter.selective(c.store, c.table), c.filter.rest(c.store.dialect))
 		args = append(args, size)
 	}
 	query := "SELECT " + columns + " FROM " + from + clause + " ORDER BY `name_hash`" + limit

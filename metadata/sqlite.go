@@ -28,7 +28,7 @@ func sqliteDialect() *dialect {
 			" `mtime` = excluded.`mtime`, `expired` = excluded.`expired`",
 		byKey: "INDEXED BY `sqlite_autoindex_%s_1`",
 		// Columns compare by bytes, so a range of the index is the exact prefix.
-		hasPrefix: func(column, prefix string) condition {
+		hasPrefix: func(column, _, prefix string) condition {
 			if end := successor(prefix); end != "" {
 				return condition{column + " >= ? AND " + column + " < ?", []any{prefix, end}}
 			}

@@ -1,6 +1,7 @@
 -- The tables of the legacy contract, section 1, and our own. %[1]s is the
 -- cache table. The charset is utf8mb4, so that every name fits; the collation
--- compares bytes, so that PHP's LIKE takes no case twins along.
+-- is the one PHP has met everywhere. (Under utf8mb4_bin a LIKE that uses an index
+-- misses names in which the pattern's "%%" begins with a 4-byte character.)
 CREATE TABLE IF NOT EXISTS `ezdfsfile` (
   `name` TEXT NOT NULL,
   `name_trunk` TEXT NOT NULL,
@@ -16,7 +17,7 @@ CREATE TABLE IF NOT EXISTS `ezdfsfile` (
   KEY `ezdfsfile_name_trunk` (`name_trunk`(250)),
   KEY `ezdfsfile_mtime` (`mtime`),
   KEY `ezdfsfile_expired_name` (`expired`, `name`(250))
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
 CREATE TABLE IF NOT EXISTS `%[1]s` (
   `name` TEXT NOT NULL,
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS `%[1]s` (
   KEY `ezdfsfile_name_trunk` (`name_trunk`(250)),
   KEY `ezdfsfile_mtime` (`mtime`),
   KEY `ezdfsfile_expired_name` (`expired`, `name`(250))
-) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
 -- Every committed change of ours, written in the transaction that made it.
 -- Identifiers are handed out before the commit: one may become visible after a
