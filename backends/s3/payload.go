@@ -3,16 +3,12 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"hash/crc32"
 	"io"
 	"sync"
-
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // payload is the body of one request. An HTTP transport may go on reading a
@@ -86,13 +82,6 @@ func (b *buffers) put(buf []byte) {
 // checksum is the CRC32 of data as S3 writes it.
 func checksum(data []byte) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(data)))
-}
-
-// withHash tells the SDK the hash of a request's body, which it would compute
-// anew, with a new buffer, for each attempt.
-func withHash(ctx context.Context, data []byte) context.Context {
-	hash := sha256.Sum256(data)
-	return v4.SetPayloadHash(ctx, hex.EncodeToString(hash[:]))
 }
 
 // fill appends bytes of r to buf until it holds limit bytes or r ends, which

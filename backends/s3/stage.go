@@ -111,7 +111,7 @@ func (s *stagedPut) Publish(ctx context.Context) error {
 	}
 	in := s.b.putInput(s.object)
 	in.Body, in.ContentLength, in.ChecksumCRC32 = bytes.NewReader(s.data), aws.Int64(s.size), aws.String(s.crc)
-	if _, err := s.b.client.PutObject(withHash(ctx, s.data), in); err != nil {
+	if _, err := s.b.client.PutObject(ctx, in); err != nil {
 		return s.b.fail(ctx, "publish", s.object.path, err)
 	}
 	s.done, s.data = true, nil

@@ -117,7 +117,7 @@ func (u *upload) sendPart(ctx context.Context, n int64, data []byte) error {
 	body, crc := newPayload(data), checksum(data)
 	defer u.b.memory.put(data)
 	defer body.release()
-	out, err := u.b.client.UploadPart(withHash(ctx, data), &s3.UploadPartInput{
+	out, err := u.b.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: u.b.bucket(), Key: u.b.key(u.object.path), UploadId: aws.String(u.id), PartNumber: aws.Int32(int32(n)),
 		Body: body, ContentLength: aws.Int64(int64(len(data))), ChecksumCRC32: aws.String(crc),
 	})
