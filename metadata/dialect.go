@@ -22,9 +22,6 @@ type dialect struct {
 	// equals is true of the rows whose column is exactly these bytes, by an
 	// index.
 	equals func(column, value string) condition
-	// like is true of at least the rows whose column matches a LIKE pattern
-	// with the escape character '|'.
-	like func(column, pattern string) condition
 	// ddl is the schema, an embedded file.
 	ddl string
 	// inspect describes the tables that exist among those named.

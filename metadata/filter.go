@@ -49,10 +49,10 @@ func (f Filter) selective(s *Store, table string) condition {
 }
 
 // rest is the part of the filter that is tested row by row.
-func (f Filter) rest(d *dialect) condition {
+func (f Filter) rest() condition {
 	var c condition
 	if f.pattern != "" {
-		c.and(d.like("`name`", f.pattern))
+		c.and(condition{"`name` LIKE ? ESCAPE '|'", []any{f.pattern}})
 	}
 	if len(f.Scopes) > 0 {
 		c.and(condition{"`scope` IN (" + placeholders(len(f.Scopes)) + ")", anys(f.Scopes)})

@@ -35,9 +35,6 @@ func mysqlDialect() *dialect {
 				[]any{value, []byte(value)},
 			}
 		},
-		like: func(column, pattern string) condition {
-			return condition{column + " LIKE ? ESCAPE '|'", []any{pattern}}
-		},
 		ddl:      mysqlDDL,
 		inspect:  mysqlInspect,
 		classify: mysqlFault,

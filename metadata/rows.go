@@ -148,10 +148,10 @@ func (c *cursor) next(ctx context.Context) error {
 			c.done = true
 			return nil
 		}
-		clause, args = where(inHashes(c.seeds[:size]), c.filter.rest(c.store.dialect))
+		clause, args = where(inHashes(c.seeds[:size]), c.filter.rest())
 	} else {
 		from, limit = c.store.dialect.walk(c.table), " LIMIT ?"
-		clause, args = where(c.filter.bounds(), c.filter.selective(c.store, c.table), c.filter.rest(c.store.dialect))
+		clause, args = where(c.filter.bounds(), c.filter.selective(c.store, c.table), c.filter.rest())
 		args = append(args, size)
 	}
 	query := "SELECT " + columns + " FROM " + from + clause + " ORDER BY `name_hash`" + limit

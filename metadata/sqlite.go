@@ -37,9 +37,6 @@ func sqliteDialect() *dialect {
 		equals: func(column, value string) condition {
 			return condition{column + " = ?", []any{value}}
 		},
-		like: func(column, pattern string) condition {
-			return condition{column + " LIKE ? ESCAPE '|'", []any{pattern}}
-		},
 		ddl:      sqliteDDL,
 		inspect:  sqliteInspect,
 		classify: sqliteFault,
