@@ -36,7 +36,7 @@ func nextSteps(dir string, o Options) []Step {
 		Step{"the object itself, from the embedded S3", "curl -fsS \"$(" + dfsctl + " url " + sampleImage + ")\" | cmp - " + sampleImage},
 		Step{"from GCS to NFS, and from S3 to GCS", dfsctl + " cp " + quote(sampleOriginal) + " " + copied + " && " + dfsctl + " mv " + sampleImage + " " + moved},
 		Step{"expire it, then remove what has expired, rows and bodies", dfsctl + " rm " + moved + " && " + dfsctl + " purge"},
-		Step{"put it back from the local file", dfsctl + " put " + sampleImage + " " + sampleImage},
+		Step{"put it back from the local file", dfsctl + " put --scope image " + sampleImage + " " + sampleImage},
 		Step{"the settings in effect, with the file and line of each", dfsctl + " config show --origin"},
 	)
 }

@@ -66,7 +66,7 @@ func (r *Report) describe(s *site, services *embedded.Services, o Options) {
 			strings.Join(names, " "))
 	}
 	if n := len(r.Changed); n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d sample files were changed or removed since they were stored; `dfsctl clusterize var` in %s stores them again", n, s.dir))
+		r.Notes = append(r.Notes, fmt.Sprintf("sample files changed or removed since they were stored: %d; while the services run, `dfsctl clusterize var` in %s stores them again", n, s.dir))
 	}
 	r.Next = nextSteps(s.dir, o)
 }
@@ -139,6 +139,7 @@ func (r *Report) table() string {
 		}
 		t.AppendRow(table.Row{file.Backend, rule, file.Size, file.DataType, file.Path, state})
 	}
+	t.SuppressTrailingSpaces()
 	return t.Render()
 }
 

@@ -39,7 +39,7 @@ func samples() []sample {
 		{path: originalsPrefix + "/audio/chime.wav", body: wav},
 		{path: originalsPrefix + "/application/backup.bin", body: noiseBytes(300_000)},
 		{path: originalsPrefix + "/application/empty.bin", body: func() []byte { return nil }},
-		{path: originalsPrefix + "/text/read me (final).txt", body: lines("Read me, finally.\n", 40)},
+		{path: originalsPrefix + "/text/read me (final).txt", body: lines("Read me at last.\n", 40)},
 		{path: sampleOriginal, body: pdf("Annual report")},
 		{path: originalsPrefix + "/application/Preisliste + Konditionen.pdf", body: pdf("Preisliste")},
 		{path: "var/site/storage/sitemap.xml", body: lines(`<?xml version="1.0" encoding="UTF-8"?><urlset/>`+"\n", 1)},

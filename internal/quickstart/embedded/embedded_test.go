@@ -184,10 +184,16 @@ func TestRestart(t *testing.T) {
 
 func TestAnotherProcessHasTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "objects.sqlite")
-	start(t, file, Addresses{})
-	_, err := Start(t.Context(), file, Addresses{})
-	if err == nil || !strings.Contains(err.Error(), file+" is in use") {
-		t.Errorf("error %v does not say that %s is in use", err, file)
+	for _, state := range []string{"new", "old"} {
+		_, stop := start(t, file, Addresses{})
+		second, err := Start(t.Context(), file, Addresses{})
+		if err == nil {
+			second.Close(t.Context())
+		}
+		if err == nil || !strings.Contains(err.Error(), file+" is in use") {
+			t.Errorf("%s file: error %v does not say that %s is in use", state, err, file)
+		}
+		stop()
 	}
 }
 

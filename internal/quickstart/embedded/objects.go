@@ -42,7 +42,8 @@ func openObjects(file string) (*objects, error) {
 	db.SetMaxOpenConns(1) // the lock is the connection's
 	_, err = db.Exec("CREATE TABLE IF NOT EXISTS objects (service TEXT NOT NULL, name BLOB NOT NULL," +
 		" meta BLOB NOT NULL, modified INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL," +
-		" UNIQUE (service, name))")
+		" UNIQUE (service, name));" +
+		"PRAGMA user_version = 1") // a write, for only that takes the lock
 	if err != nil {
 		db.Close()
 		return nil, openError(file, err)
