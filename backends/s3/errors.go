@@ -176,10 +176,10 @@ func (b *Backend) reachable(ctx context.Context) error {
 }
 
 // probe lists at most one key of the bucket.
-func (b *Backend) probe(ctx context.Context) error {
+func (b *Backend) probe(ctx context.Context, options ...func(*s3.Options)) error {
 	_, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 		Bucket: b.bucket(), Prefix: aws.String(b.set.Prefix), MaxKeys: aws.Int32(1),
-	})
+	}, options...)
 	if err == nil {
 		b.bucketSeen.Store(time.Now().UnixNano())
 	}

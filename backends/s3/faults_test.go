@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/internal/testservice"
@@ -281,6 +283,50 @@ func TestUploadLeftBehind(t *testing.T) {
 	}
 	if err := staged.Publish(t.Context()); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("Publish after Discard: %v, want fs.ErrInvalid", err)
+	}
+}
+
+// The service refuses what the policy does not grant, so the suite that ran
+// under it proves something.
+func TestPolicyBites(t *testing.T) {
+	set := restricted(t, testSettings(t))
+	set.AbortUploads = true
+	b := newBackend(t, set)
+	staged, err := b.Stage(t.Context(), "large", bytes.NewReader(random(5<<20+1)), backends.Attributes{Size: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := staged.Discard(t.Context()); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("AbortMultipartUpload without the permission: %v, want fs.ErrPermission", err)
+	}
+}
+
+// In a bucket with versions a broken download goes on with its own version,
+// whatever has replaced it.
+func TestResumeOfAVersion(t *testing.T) {
+	const body = "0123456789"
+	b := stub(t, func(req *http.Request) (*http.Response, error) {
+		switch operation(req) {
+		case "GetObject":
+			resp := answer(req, 200, body)
+			resp.Header.Set("Etag", `"e"`)
+			resp.Header.Set("X-Amz-Version-Id", "v1")
+			resp.Header.Set("Content-Length", "10")
+			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(body[:4]), iotest.ErrReader(errReset)))
+			return resp, nil
+		case "GetObjectVersion":
+			if got := req.URL.Query().Get("versionId") + req.Header.Get("Range") + req.Header.Get("If-Match"); got != `v1bytes=4-9"e"` {
+				t.Errorf("resumed with %s", got)
+			}
+			resp := answer(req, 206, body[4:])
+			resp.Header.Set("Content-Length", "6")
+			resp.Header.Set("Content-Range", "bytes 4-9/10")
+			return resp, nil
+		}
+		return refuse(req, 400, "Unexpected"), nil
+	})
+	if got, err := read(t, b, "a", 0, -1); err != nil || string(got) != body {
+		t.Errorf("read %q, %v", got, err)
 	}
 }
 

@@ -131,9 +131,11 @@ func New(ctx context.Context, set settings.S3, opts ...Option) (*Backend, error)
 func (b *Backend) Name() string { return b.set.Name }
 
 // Ping lists at most one key: that tells, other than a HEAD of the bucket, a
-// missing bucket from refused credentials.
+// missing bucket from refused credentials. Somebody waits for the answer, so a
+// service that is down is asked three times at the most.
 func (b *Backend) Ping(ctx context.Context) error {
-	if err := b.probe(ctx); err != nil {
+	attempts := func(o *s3.Options) { o.RetryMaxAttempts = min(3, b.limits.attempts) }
+	if err := b.probe(ctx, attempts); err != nil {
 		e := b.classify("ping", "", err)
 		if ctx.Err() == nil {
 			e.Kind = backends.ErrUnavailable
