@@ -64,9 +64,8 @@ func (s *Store) ExpireTrunk(ctx context.Context, trunk string) (int64, error) {
 // "*", "?" and "{x,y}", and returns how many changed state. The text before
 // the first of these is found by the index, the rest is a scan in batches of
 // 1000 rows, each with its journal entry. Rows that are being written at that
-// moment may be missed.
-//
-// Deprecated: expire by prefix or trunk, which cost what their rows cost.
+// moment may be missed. It is for callers of the legacy's; expiring by prefix
+// or trunk costs what their rows cost.
 func (s *Store) ExpireWildcard(ctx context.Context, pattern string) (int64, error) {
 	w, err := parseWildcard(pattern)
 	if err != nil {

@@ -45,6 +45,7 @@ func params(dir string, setup func(*testscript.Env) error) testscript.Params {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else every command takes a second to end
 			return setup(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

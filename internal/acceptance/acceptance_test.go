@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fsouza/fake-gcs-server/fakestorage"
 	_ "github.com/go-sql-driver/mysql" // for sql.Open
 
 	"example.com/ezdfs/internal/testservice"
@@ -208,11 +209,11 @@ func (s *site) left(t *testing.T) []string {
 			return nil
 		})
 	}
-	objects, _, err := s.google.Store.ListObjects("site-originals", "", "", false)
+	listed, err := s.google.Store.ListObjectsWithOptionsPaginated("site-originals", fakestorage.ListOptions{})
 	if err != nil {
 		t.Error(err)
 	}
-	for _, object := range objects {
+	for _, object := range listed.Objects {
 		left = append(left, object.Name)
 	}
 	return left
