@@ -29,7 +29,7 @@ func (b *Backend) StageCopy(ctx context.Context, src, dst string) (backends.Stag
 	}
 	c := &stagedCopy{
 		b: b, info: info, etag: aws.ToString(head.ETag), object: b.copyOf(dst, info, head),
-		source: escapePath(b.set.Bucket + "/" + *b.key(src)),
+		source: backends.EscapePath(b.set.Bucket + "/" + *b.key(src)),
 	}
 	if info.Size <= b.limits.maxCopy {
 		return c, info, nil

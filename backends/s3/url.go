@@ -18,7 +18,7 @@ import (
 // PublicURL, which stands for the root of the bucket, or else the bucket's own
 // URL.
 func (b *Backend) PublicURL(path string) string {
-	return b.publicURL + escapePath(*b.key(path))
+	return b.publicURL + backends.EscapePath(*b.key(path))
 }
 
 // longestLoan is how long a signature may be valid.
@@ -59,20 +59,4 @@ func publicBase(ctx context.Context, set settings.S3, region string) (string, er
 		return "", fmt.Errorf("%s: dfsamazons3.ini: Bucket=%s Region=%s: %w", set.Name, set.Bucket, region, err)
 	}
 	return strings.TrimRight(endpoint.URI.String(), "/") + "/", nil
-}
-
-// escapePath percent-encodes everything but slashes and the characters that
-// no part of a URL reserves.
-func escapePath(path string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(path) {
-		switch c := path[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~/", c) >= 0:
-			b.WriteByte(c)
-		default:
-			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
-		}
-	}
-	return b.String()
 }
