@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 )
@@ -62,10 +63,13 @@ func callSelf(dir string) (call, build string) {
 	return quote(self), ""
 }
 
+// goRunDirs are the directories that `go run` runs programs from: one that it
+// removes afterwards, or an entry of the build cache, which it trims.
+var goRunDirs = regexp.MustCompile(`(/go-build[^/]*/b\d+/exe|/[0-9a-f]{2}/[0-9a-f]{64}-d)$`)
+
 // isGoRun reports whether the program lies where `go run` builds it.
 func isGoRun(program string) bool {
-	dir := filepath.Dir(program)
-	return filepath.Base(dir) == "exe" && strings.Contains(dir, "go-build")
+	return goRunDirs.MatchString(filepath.ToSlash(filepath.Dir(program)))
 }
 
 func sameFile(a, b string) bool {

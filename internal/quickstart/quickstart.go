@@ -54,9 +54,9 @@ type Options struct {
 // DefaultDir is where a quickstart is made that names no directory.
 const DefaultDir = "ezdfs-quickstart"
 
-// ErrForeignDir says that a directory holds something else than a quickstart.
-// Nothing in it was touched.
-var ErrForeignDir = errors.New("the directory is not empty and holds no quickstart; name another or a new one")
+// ErrForeignDir says that what Options.Dir names is something else than a
+// quickstart, or one of another version. Nothing in it was touched.
+var ErrForeignDir = errors.New("holds something else than a quickstart of this version; name another directory or a new one")
 
 // Run makes the cluster, or opens that of an earlier run, whose files it
 // leaves as they are, and checks that every sample file reads back as it was

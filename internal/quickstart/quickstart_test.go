@@ -199,23 +199,22 @@ func TestLostObject(t *testing.T) {
 }
 
 func TestForeignDirectories(t *testing.T) {
-	tests := []struct {
-		name, file, text string
-		want             error
-	}{
-		{"another file", "index.php", "<?php", ErrForeignDir},
-		{"another state", stateFile, `{"ezdfs_quickstart": 99}`, nil},
-		{"a broken state", stateFile, `{`, nil},
+	tests := []struct{ name, file, text string }{
+		{"another file", "index.php", "<?php"},
+		{"another version", stateFile, `{"ezdfs_quickstart": 99}`},
+		{"a broken state", stateFile, `{`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, test.file), []byte(test.text), 0o666); err != nil {
+			file := filepath.Join(dir, test.file)
+			if err := os.WriteFile(file, []byte(test.text), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			_, err := run(t, dir)
-			if err == nil || !strings.Contains(err.Error(), dir) || test.want != nil && !errors.Is(err, test.want) {
-				t.Errorf("error %v", err)
+			for _, named := range []string{dir, file} { // a file is no directory
+				if _, err := run(t, named); !errors.Is(err, ErrForeignDir) || !strings.Contains(err.Error(), named) {
+					t.Errorf("%s: error %v", named, err)
+				}
 			}
 			if entries, _ := os.ReadDir(dir); len(entries) != 1 {
 				t.Errorf("the directory now holds %v", entries)

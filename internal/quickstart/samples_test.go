@@ -81,8 +81,9 @@ func TestNextSteps(t *testing.T) {
 func TestIsGoRun(t *testing.T) {
 	for program, want := range map[string]bool{
 		"/tmp/go-build123/b001/exe/dfsctl": true,
-		"/home/me/go/bin/dfsctl":           false,
-		"/srv/exe/dfsctl":                  false,
+		"/home/me/.cache/go-build/aa/aa382fa16c8746dae9a5330373659676ff7c824fee59e031da173a8cf6d48d1e-d/dfsctl": true,
+		"/home/me/go/bin/dfsctl": false,
+		"/srv/exe/dfsctl":        false,
 	} {
 		if got := isGoRun(program); got != want {
 			t.Errorf("isGoRun(%q) = %t", program, got)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"example.com/ezdfs/internal/quickstart/embedded"
 )
@@ -58,6 +59,9 @@ func openSite(dir string) (*site, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = os.MkdirAll(dir, 0o777)
 	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = fmt.Errorf("%s %w", dir, ErrForeignDir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +82,13 @@ func (s *site) path(name string) string { return filepath.Join(s.dir, filepath.F
 func (s *site) load() error {
 	data, err := os.ReadFile(s.path(stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", s.dir, ErrForeignDir)
+		return fmt.Errorf("%s %w", s.dir, ErrForeignDir)
 	}
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, &s.state); err != nil || s.state.Format != stateFormat {
-		return fmt.Errorf("%s is not of a quickstart that this version can go on with; remove %s to start over", s.path(stateFile), s.dir)
+		return fmt.Errorf("%s %w (%s says so)", s.dir, ErrForeignDir, stateFile)
 	}
 	return nil
 }
