@@ -102,7 +102,11 @@ func (r *Report) text(b *strings.Builder) {
 	fmt.Fprintf(b, "Cluster in %s\n", r.Dir)
 	fmt.Fprintf(b, "  rows %s (SQLite), NFS in %s/, S3 on %s, GCS on %s, settings in settings/override/\n\n", databaseFile, mountDir, r.S3, r.GCS)
 	b.WriteString(r.table())
-	fmt.Fprintf(b, "\n\nverified %d of %d: %s, each read back byte for byte\n", r.Verified, r.Total, r.perBackend())
+	fmt.Fprintf(b, "\n\nverified %d of %d: %s", r.Verified, r.Total, r.perBackend())
+	if r.err() == nil {
+		b.WriteString(", each read back byte for byte")
+	}
+	b.WriteString("\n")
 	for _, note := range r.Notes {
 		fmt.Fprintf(b, "note: %s\n", note)
 	}
