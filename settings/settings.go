@@ -137,8 +137,8 @@ type S3 struct {
 	ServerSideEncryption string `key:"ServerSideEncryption" oneof:"AES256|aws:kms|aws:kms:dsse" doc:"AES256, aws:kms or aws:kms:dsse; empty leaves it to the bucket."`
 	CacheControl         string `key:"CacheControl" doc:"Cache-Control kept with every object."`
 	PublicURL            string `key:"PublicURL" doc:"Base of public URLs, such as a CDN's; by default the object's own URL."`
-	PartSize             int64  `key:"PartSize" min:"5M" max:"5G" default:"8M" doc:"Bytes of one part of a multipart upload (K, M and G as units), at least 5M; bodies up to this size are held in memory."`
-	Concurrency          int    `key:"Concurrency" min:"1" max:"256" default:"4" doc:"Parts of one body uploaded at the same time."`
+	PartSize             int64  `key:"PartSize" min:"5M" max:"5G" default:"8M" doc:"Bytes of one part of a multipart upload (K, M and G as units); bodies up to this size are held in memory."`
+	Concurrency          int    `key:"Concurrency" min:"1" max:"256" default:"3" doc:"Parts of one body uploaded at the same time."`
 	AbortUploads         bool   `key:"AbortUploads" default:"disabled" doc:"Abort multipart uploads that fail. The legacy's IAM policy does not allow it: grant s3:AbortMultipartUpload, or let a lifecycle rule of the bucket remove them."`
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.com/ezdfs/bulk"
 )
@@ -110,13 +111,15 @@ func TestSecondSignalKills(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	var exit *exec.ExitError
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
 	for err := error(nil); err == nil; {
 		select {
 		case err = <-ended:
 			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
 				t.Errorf("it ended with %v, not by a signal", err)
 			}
-		default:
+		case <-again.C:
 			cmd.Process.Signal(syscall.SIGTERM)
 		}
 	}
