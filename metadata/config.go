@@ -6,19 +6,18 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 
 	"example.com/ezdfs/settings"
 )
 
-// Engine names the kind of database.
-type Engine string
+// Engine names the kind of database; settings names them.
+type Engine = settings.Engine
 
 // The engines.
 const (
-	MySQL  Engine = "mysql"  // MySQL, MariaDB and what speaks their protocol
-	SQLite Engine = "sqlite" // one file on this host
+	MySQL  = settings.MySQL  // MySQL, MariaDB and what speaks their protocol
+	SQLite = settings.SQLite // one file on this host
 )
 
 // Config says which database to open and how. Start from [ConfigFrom], or fill
@@ -52,22 +51,11 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// engines maps the values of DBBackend, in lower case, to engines.
-var engines = map[string]Engine{
-	"ezdfsfilehandlermysqlibackend": MySQL,
-	"ezdfsfilehandlermysqlbackend":  MySQL,
-	"mysql":                         MySQL,
-	"mysqli":                        MySQL,
-	"mariadb":                       MySQL,
-	"sqlite":                        SQLite,
-}
-
 // ConfigFrom returns what the settings say. An unknown DBBackend is an error.
 func ConfigFrom(s settings.Settings) (Config, error) {
-	engine, ok := engines[strings.ToLower(s.DFS.DBBackend)]
-	if !ok {
-		return Config{}, fmt.Errorf("file.ini [eZDFSClusteringSettings] DBBackend=%s: unknown database engine; "+
-			"use eZDFSFileHandlerMySQLiBackend, MySQL or SQLite", s.DFS.DBBackend)
+	engine, err := s.DFS.Engine()
+	if err != nil {
+		return Config{}, fmt.Errorf("file.ini [eZDFSClusteringSettings] DBBackend: %w", err)
 	}
 	name := s.DFS.DBName
 	if engine == SQLite && name != "" && !filepath.IsAbs(name) {
