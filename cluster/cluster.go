@@ -62,9 +62,11 @@ func WithClock(now func() time.Time) Option {
 	return func(c *Cluster) { c.now = now }
 }
 
-// Open connects to the metadata store and to every backend that the settings
-// route to. It fails, naming all of them, when one cannot be reached: a
-// cluster that can see only half of its files is not opened.
+// Open connects to the metadata store and opens every backend that the
+// settings route to. When some of it is wrong the error names all of it: a
+// database that cannot be reached, a mount that is not there. Buckets are not
+// asked before they are used, so that one that is down takes only its own
+// files along; Ping asks them.
 func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster, error) {
 	c := apply(options)
 	config, err := metadata.ConfigFrom(s)
@@ -74,9 +76,6 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 	config.Logger = c.logger
 	meta, metaErr := metadata.Open(ctx, config)
 	stores, storesErr := OpenStores(ctx, s, c.logger)
-	if storesErr == nil {
-		storesErr = stores.Ping(ctx)
-	}
 	if err := errors.Join(metaErr, storesErr); err != nil {
 		if meta != nil {
 			meta.Close()

@@ -61,7 +61,19 @@ func (a *app) withCluster(ctx context.Context, do func(session) error) error {
 	if err != nil {
 		return openError(ctx, s, err)
 	}
-	return errors.Join(do(session{c, s}), c.Close())
+	return errors.Join(advised(ctx, s, do(session{c, s})), c.Close())
+}
+
+// advised adds to the error of an operation which settings to look at, when a
+// service could not be reached.
+func advised(ctx context.Context, s settings.Settings, err error) error {
+	switch err.(type) {
+	case *backends.Error, *metadata.Error:
+		if errors.Is(err, backends.ErrUnavailable) || errors.Is(err, metadata.ErrUnavailable) {
+			return openError(ctx, s, err)
+		}
+	}
+	return err
 }
 
 // withDatabase opens the metadata store alone. A missing SQLite file is
