@@ -137,7 +137,7 @@ func (s *Store) expireBulk(ctx context.Context, f Filter, change Change) (total 
 			if err := c.fill(ctx); err != nil {
 				return total, err
 			}
-			if len(c.page) == 0 || batches == 0 && len(c.page) < bulkSize {
+			if len(c.page) == 0 || batches == 0 && c.last() {
 				break
 			}
 			rows := make([]Row, len(c.page))

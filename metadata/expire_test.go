@@ -111,3 +111,23 @@ func TestExpireLargeFamily(t *testing.T) {
 		}
 	})
 }
+
+// A large family is expired in batches, whichever of its rows are expired
+// already: one transaction over all of it would hold their locks for long.
+func TestExpireOfAHalfExpiredFamilyIsBatched(t *testing.T) {
+	s := createTest(t, sqliteTestConfig(t))
+	rows := make([]Row, 3*bulkSize)
+	for i := range rows {
+		rows[i] = Row{Name: fmt.Sprint("var/s/cache/", i)}
+		if i%100 == 0 {
+			rows[i].MTime, rows[i].Expired = -1, true
+		}
+	}
+	put(t, s, rows...)
+	if n, err := s.ExpirePrefix(t.Context(), "var/s/cache/"); n != 2970 || err != nil {
+		t.Fatal(n, err)
+	}
+	if got := journal(t, s); len(got) < 3 {
+		t.Errorf("%d transactions for 2970 rows", len(got))
+	}
+}

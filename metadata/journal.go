@@ -19,7 +19,7 @@ const (
 	KindExpire Kind = "expire" // expired; the body stays
 	KindPurge  Kind = "purge"  // row and body deleted
 	KindCopy   Kind = "copy"   // became a copy of another path
-	KindMove   Kind = "move"   // moved: recorded for source and destination
+	KindMove   Kind = "move"   // moved here from another path, for which an expire is recorded
 	KindRepair Kind = "repair" // the row was mended to describe its body
 
 	KindExpirePrefix   Kind = "expire-prefix"   // every path that begins with the subject

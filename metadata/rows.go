@@ -117,6 +117,9 @@ func (c *cursor) fill(ctx context.Context) error {
 	return nil
 }
 
+// last reports whether no page follows the one that was filled.
+func (c *cursor) last() bool { return c.done || c.seeded && len(c.seeds) == 0 }
+
 // seed collects the hashes of the rows selected, if an index finds them and
 // they are not too many.
 func (c *cursor) seed(ctx context.Context) error {
