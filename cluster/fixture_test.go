@@ -15,6 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/dispatcher"
 	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/internal/testservice/fakegcs"
 	"example.com/ezdfs/metadata"
@@ -122,6 +124,20 @@ func newCluster(t testing.TB, options ...Option) *Cluster {
 	s := nfsSettings(t, "sqlite")
 	createSchema(t, s)
 	return open(t, s, options...)
+}
+
+// newOver returns a cluster over a store of the test.
+func newOver(t testing.TB, s settings.Settings, store backends.Backend) *Cluster {
+	t.Helper()
+	router, err := dispatcher.NewRouter(nil, dispatcher.Prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stores, err := dispatcher.New(router, store.Name(), map[string]backends.Backend{store.Name(): store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(open(t, s).meta, stores, s)
 }
 
 // eachCluster runs a test on every engine, over all three stores.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -138,15 +139,23 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 				doomed = append(doomed, row)
 			}
 		}
-		keep, err := c.liveElsewhere(tx, doomed)
+		keep, claimed, err := c.liveElsewhere(tx, doomed)
 		if err != nil {
 			return err
 		}
 		c.step(stepLocked)
-		if batch, err = c.deleteBodies(ctx, doomed, keep); err != nil {
+		// A deletion that is under way must not outlive the locks, or it would
+		// hit what the next writer stores.
+		if err := tx.Hold(); err != nil {
+			return err
+		}
+		if batch, err = c.deleteBodies(tx.Context(), doomed, keep); err != nil {
 			return err
 		}
 		c.step(stepDeleted)
+		if _, err := tx.Delete(claimed...); err != nil {
+			return err
+		}
 		return forget(tx, batch.Removed)
 	})
 	if err != nil {
@@ -173,23 +182,32 @@ func forget(tx *metadata.Tx, rows []metadata.Row) error {
 
 // liveElsewhere finds the rows that stand in the wrong table (the legacy's
 // move leaves such) while the right table has a live row of the same path: the
-// body belongs to that one.
-func (c *Cluster) liveElsewhere(tx *metadata.Tx, rows []metadata.Row) (map[string]bool, error) {
+// body belongs to that one. Where the right table has no row there is nothing
+// to lock, so one is claimed, which the caller deletes: until then nobody can
+// store a body that the purge would take for its own.
+func (c *Cluster) liveElsewhere(tx *metadata.Tx, rows []metadata.Row) (keep map[string]bool, claimed []metadata.Row, err error) {
 	var right []metadata.Row
 	for _, row := range rows {
-		if table := c.meta.Layout().Table(row.Name); row.Table != table {
-			right = append(right, metadata.Row{Name: row.Name, Table: table})
+		claim := metadata.Row{Name: row.Name, Trunk: row.Name, MTime: -1, Expired: true, Table: c.meta.Layout().Table(row.Name)}
+		if row.Table != claim.Table && c.meta.CheckRow(claim) == nil {
+			right = append(right, claim)
 		}
 	}
 	if len(right) == 0 {
-		return nil, nil
+		return nil, nil, nil
+	}
+	if err := tx.Claim(right...); err != nil {
+		return nil, nil, err
 	}
 	locked, err := tx.Lock(right...)
-	keep := make(map[string]bool)
+	keep = make(map[string]bool)
 	for _, row := range locked {
 		keep[row.Name] = row.Live()
+		if slices.Contains(right, row) {
+			claimed = append(claimed, row)
+		}
 	}
-	return keep, err
+	return keep, claimed, err
 }
 
 // deleteBodies deletes the bodies of the rows but those in keep. Only an error

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ezdfs/backends/backendtest"
 	"example.com/ezdfs/metadata"
 )
 
@@ -179,4 +181,76 @@ func TestPurgeOfATree(t *testing.T) {
 			}
 		}
 	})
+}
+
+// inFlight is a store whose Delete is on its way when during runs, and arrives
+// even if the caller gives up then.
+type inFlight struct {
+	*backendtest.Memory
+	during func()
+}
+
+func (f inFlight) Delete(ctx context.Context, paths []string) error {
+	f.during()
+	return f.Memory.Delete(context.WithoutCancel(ctx), paths)
+}
+
+// TestPurgeHoldsItsLocksWhileItDeletes: giving up in the middle of a deletion
+// must not let go of the rows, or it would hit what the next writer stores.
+func TestPurgeHoldsItsLocksWhileItDeletes(t *testing.T) {
+	s := nfsSettings(t, "sqlite")
+	createSchema(t, s)
+	store := &inFlight{Memory: backendtest.NewMemory("memory")}
+	c := newOver(t, s, store)
+	c.mustStore(t, "var/a", "old")
+	if _, err := c.Expire(t.Context(), "var/a"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	store.during = func() {
+		giveUp()
+		c.storeSoon(t, "var/a", "new")
+	}
+	for range c.PurgeExpired(ctx, PurgeOptions{}) {
+	}
+	if row, err := c.Stat(t.Context(), "var/a"); err == nil && row.Live() && c.body(t, "var/a") == "<none>" {
+		t.Error("the purge deleted the body of a newer file")
+	}
+}
+
+// storeSoon stores a file, unless somebody holds its row for long.
+func (c *Cluster) storeSoon(t *testing.T, path, body string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := c.Store(ctx, path, strings.NewReader(body), StoreOptions{}); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
+// TestPurgeClaimsTheRightTable: a row in the wrong table is no lock for those
+// who store the path in the right one.
+func TestPurgeClaimsTheRightTable(t *testing.T) {
+	for engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			s := nfsSettings(t, engine)
+			createSchema(t, s)
+			c := open(t, s)
+			const name = "var/cache/a"
+			wrong := metadata.Row{Name: name, Trunk: name, Scope: "image", DataType: "misc", MTime: -5, Expired: true, Table: "ezdfsfile"}
+			if err := c.meta.Update(t.Context(), func(tx *metadata.Tx) error { return tx.Upsert(wrong) }); err != nil {
+				t.Fatal(err)
+			}
+			c.writeBody(t, name, "old")
+			writer := open(t, s)
+			c.step = func(at step) {
+				if at == stepLocked {
+					writer.storeSoon(t, name, "new")
+				}
+			}
+			if got := fmt.Sprint(purgeAll(t, c, PurgeOptions{})); got != "["+name+"]" {
+				t.Errorf("purged %s", got)
+			}
+			assertGone(t, c, name)
+		})
+	}
 }

@@ -11,6 +11,8 @@ import (
 type dialect struct {
 	// onDuplicate follows the VALUES of an upsert.
 	onDuplicate string
+	// onDuplicateKeep does too, where rows that exist are only to be locked.
+	onDuplicateKeep string
 	// forUpdate locks the rows that a SELECT inside a transaction reads.
 	forUpdate string
 	// byKey after a table, which it may name with %s, makes a query walk the

@@ -26,7 +26,8 @@ func sqliteDialect() *dialect {
 		onDuplicate: " ON CONFLICT (`name_hash`) DO UPDATE SET `name` = excluded.`name`, `name_trunk` = excluded.`name_trunk`," +
 			" `datatype` = excluded.`datatype`, `scope` = excluded.`scope`, `size` = excluded.`size`," +
 			" `mtime` = excluded.`mtime`, `expired` = excluded.`expired`",
-		byKey: "INDEXED BY `sqlite_autoindex_%s_1`",
+		onDuplicateKeep: " ON CONFLICT (`name_hash`) DO NOTHING",
+		byKey:           "INDEXED BY `sqlite_autoindex_%s_1`",
 		// Columns compare by bytes, so a range of the index is the exact prefix.
 		hasPrefix: func(column, _, prefix string) condition {
 			if end := successor(prefix); end != "" {

@@ -22,6 +22,7 @@ type Tx struct {
 	caller context.Context // of Update
 	tx     *sql.Tx
 	hold   func() bool // detaches the transaction from the caller's context
+	held   bool
 	pinned bool
 }
 
@@ -90,7 +91,7 @@ func (s *Store) begin(ctx context.Context) (tx *Tx, end func(), err error) {
 }
 
 // Context returns the context of the transaction: the caller's until the
-// transaction is pinned; from then on it outlives it by some seconds. Side
+// transaction is held or pinned; from then on it outlives it by some seconds. Side
 // effects that belong to the transaction should use it.
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
@@ -100,18 +101,30 @@ func (tx *Tx) Context() context.Context { return tx.ctx }
 // part a row from its body. The error says that the caller gave up already;
 // then nothing has been pinned.
 func (tx *Tx) Pin() error {
-	if tx.pinned {
-		return nil
-	}
-	if err := tx.caller.Err(); err != nil || !tx.hold() {
-		return tx.store.wrap("pin", "", cmp.Or(err, context.Cause(tx.ctx), context.Canceled))
+	if err := tx.Hold(); err != nil {
+		return err
 	}
 	tx.pinned = true
 	return nil
 }
 
+// Hold makes the transaction, and with it its locks, outlive the caller's
+// context by some seconds, for side effects that must not go on once the locks
+// are gone. Unlike after [Tx.Pin], fn may run again. The error says that the
+// caller gave up already.
+func (tx *Tx) Hold() error {
+	if tx.held {
+		return nil
+	}
+	if err := tx.caller.Err(); err != nil || !tx.hold() {
+		return tx.store.wrap("pin", "", cmp.Or(err, context.Cause(tx.ctx), context.Canceled))
+	}
+	tx.held = true
+	return nil
+}
+
 func (tx *Tx) commit() error {
-	if err := tx.caller.Err(); err != nil && !tx.pinned {
+	if err := tx.caller.Err(); err != nil && !tx.held {
 		return tx.wrap("commit", "", err)
 	}
 	err := tx.tx.Commit()

@@ -37,6 +37,10 @@ func (tx *Tx) Lock(rows ...Row) ([]Row, error) {
 // datatype follow the new write. Rows that [Store.CheckRow] refuses are an
 // error before anything is sent.
 func (tx *Tx) Upsert(rows ...Row) error {
+	return tx.insert("upsert", tx.store.dialect.onDuplicate, rows)
+}
+
+func (tx *Tx) insert(op, onDuplicate string, rows []Row) error {
 	for _, r := range rows {
 		if err := tx.store.CheckRow(r); err != nil {
 			return err
@@ -47,10 +51,18 @@ func (tx *Tx) Upsert(rows ...Row) error {
 		for _, r := range chunk {
 			args = append(args, r.Name, r.Trunk, r.Hash(), r.DataType, r.Scope, r.Size, r.MTime, r.Expired)
 		}
-		_, err := tx.exec("upsert", chunk[0].Name, "INSERT INTO "+quoted(table)+" ("+columns+") VALUES "+
-			tuples(len(chunk), 8)+tx.store.dialect.onDuplicate, args...)
+		_, err := tx.exec(op, chunk[0].Name, "INSERT INTO "+quoted(table)+" ("+columns+") VALUES "+
+			tuples(len(chunk), 8)+onDuplicate, args...)
 		return err
 	})
+}
+
+// Claim inserts those of the rows that do not exist, leaves the others as they
+// are, and holds all of them until the commit: nobody can create a path that
+// was claimed. Rows that [Store.CheckRow] refuses are an error before anything
+// is sent.
+func (tx *Tx) Claim(rows ...Row) error {
+	return tx.insert("claim", tx.store.dialect.onDuplicateKeep, rows)
 }
 
 // Delete removes rows and returns how many there were.
