@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/metadata"
 )
 
 // batchSize is how many files a worker stores together.
@@ -80,6 +81,10 @@ func (z *clusterizer) withoutEqual(ctx context.Context, items []cluster.Item) ([
 		row, stored := rows[item.Path]
 		info, err := os.Stat(item.File)
 		if stored && row.Live() && err == nil && row.Size == info.Size() && row.MTime == max(info.ModTime().Unix(), 1) {
+			if z.options.Remove && !z.bodyStored(ctx, row) {
+				fresh = append(fresh, item)
+				continue
+			}
 			z.progress.skipped.Add(1)
 			z.remove(item)
 			continue
@@ -87,6 +92,13 @@ func (z *clusterizer) withoutEqual(ctx context.Context, items []cluster.Item) ([
 		fresh = append(fresh, item)
 	}
 	return fresh, nil
+}
+
+// bodyStored reports whether the body of a row is really there. Before the
+// local file goes, which may be the last copy, its row's word is not enough.
+func (z *clusterizer) bodyStored(ctx context.Context, row metadata.Row) bool {
+	info, err := z.c.Stores().Stat(ctx, row.Name)
+	return err == nil && info.Size == row.Size
 }
 
 // remove removes a local file that is stored. That it could not is a failure

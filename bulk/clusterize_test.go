@@ -231,3 +231,25 @@ func TestScopeOf(t *testing.T) {
 		}
 	}
 }
+
+// The local file may be the last copy: a row alone is no reason to remove it.
+func TestClusterizeRemovesNoLastCopy(t *testing.T) {
+	c, s := newCluster(t, false)
+	const path = "var/site/storage/images/a.png"
+	writeFiles(t, s.Root, map[string]string{path: "image"})
+	if err := Clusterize(t.Context(), c, walk(s.Root, "var/site"), ClusterizeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stores().Delete(t.Context(), []string{path}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Clusterize(t.Context(), c, walk(s.Root, "var/site"), ClusterizeOptions{Remove: true}); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := c.ReadFile(t.Context(), path); err != nil || string(data) != "image" {
+		t.Errorf("reads %q, %v", data, err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Root, path)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the local file is still there: %v", err)
+	}
+}
