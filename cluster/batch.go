@@ -84,12 +84,12 @@ func (b *batch) takes(item Item) bool {
 // StoreFile will tell, is stored by itself.
 func (b *batch) add(index int, item Item) {
 	name, err := metadata.CleanName(item.Path)
+	b.seen[name] = true // alone or not: of one path, the last item wins
 	info, statErr := os.Stat(item.File)
 	if err != nil || statErr != nil || info.Size() > batchBodyLimit {
 		b.single = append(b.single, index)
 		return
 	}
-	b.seen[name] = true
 	b.bytes += info.Size()
 	b.entries = append(b.entries, &batchEntry{index: index, name: name})
 }
@@ -111,7 +111,8 @@ func (b *batch) store(ctx context.Context, items []Item, results []Result) {
 	}
 }
 
-// each calls do for every entry, many at a time, up to the first error.
+// each calls do for every entry, many at a time, whatever becomes of the
+// others, and returns the first error.
 func (b *batch) each(do func(*batchEntry) error) error {
 	var group errgroup.Group
 	group.SetLimit(batchParallel)
@@ -160,10 +161,8 @@ func (b *batch) commit(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		for _, e := range b.entries {
-			if published {
-				b.c.finish(ctx, err, e.row)
-			}
+		if published {
+			b.c.finish(ctx, err, b.rows()...)
 		}
 		return err
 	}
@@ -171,12 +170,19 @@ func (b *batch) commit(ctx context.Context) error {
 	return nil
 }
 
-func (b *batch) lock(tx *metadata.Tx) error {
+func (b *batch) rows() []metadata.Row {
 	rows := make([]metadata.Row, len(b.entries))
-	changes := make([]metadata.Change, len(b.entries))
 	for i, e := range b.entries {
 		rows[i] = e.row
-		changes[i] = metadata.Change{Kind: metadata.KindStore, Subject: e.row.Name, Scope: e.row.Scope}
+	}
+	return rows
+}
+
+func (b *batch) lock(tx *metadata.Tx) error {
+	rows := b.rows()
+	changes := make([]metadata.Change, len(rows))
+	for i, row := range rows {
+		changes[i] = metadata.Change{Kind: metadata.KindStore, Subject: row.Name, Scope: row.Scope}
 	}
 	if err := tx.Upsert(rows...); err != nil {
 		return err

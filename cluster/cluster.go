@@ -169,7 +169,8 @@ const (
 )
 
 // BodyMissingError says that a live row has no body on its backend: something
-// removed it past the cluster.
+// removed it past the cluster. It is no fs.ErrNotExist, though Err, what the
+// backend said, may be: the file exists, it is damaged.
 type BodyMissingError struct {
 	Path, Backend string
 	Err           error
@@ -178,9 +179,6 @@ type BodyMissingError struct {
 func (e *BodyMissingError) Error() string {
 	return fmt.Sprintf("%q has a live row but no body on %s; `dfsctl check` lists such files", e.Path, e.Backend)
 }
-
-// Unwrap returns what the backend said.
-func (e *BodyMissingError) Unwrap() error { return nil }
 
 var (
 	errNotRegular   = errors.New("not a regular file")

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -71,7 +72,7 @@ func (t *transfer) run(ctx context.Context, from, to string) error {
 	}
 	var err error
 	if t.staged, t.body, err = c.stores.StageCopy(ctx, from, to); err != nil {
-		return err
+		return t.sourceError(ctx, err)
 	}
 	defer c.discard(ctx, t.staged, to)
 	c.step(stepStaged)
@@ -81,6 +82,18 @@ func (t *transfer) run(ctx context.Context, from, to string) error {
 		return errors.Join(&backends.Error{Backend: "cluster", Op: "copy", Path: from, Kind: backends.ErrChanged}, err)
 	}
 	return t.commit(ctx)
+}
+
+// sourceError tells a live source without a body from one that was removed
+// meanwhile: both read as fs.ErrNotExist to the store.
+func (t *transfer) sourceError(ctx context.Context, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := t.readSource(ctx, t.src.Name); err != nil {
+		return err
+	}
+	return &BodyMissingError{Path: t.src.Name, Backend: t.c.stores.Route(t.src.Name).Backend.Name(), Err: err}
 }
 
 func (t *transfer) readSource(ctx context.Context, from string) (err error) {
@@ -185,7 +198,8 @@ func (t *transfer) record(tx *metadata.Tx) error {
 // purgeSource removes what a move left behind. The move is done whatever
 // happens here: an expired row and its body are what the next purge removes.
 func (t *transfer) purgeSource(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendTimeout)
+	defer cancel()
 	batch, err := t.c.purge(ctx, []metadata.Row{t.src}, time.Time{})
 	if err = errors.Join(err, batch.err()); err != nil {
 		t.c.logger.WarnContext(ctx, "the source of a move is left to the next purge", "path", t.src.Name, "error", err)

@@ -184,3 +184,17 @@ func TestTransfersInACircle(t *testing.T) {
 		}
 	})
 }
+
+// A live file whose body was lost is damaged, not absent.
+func TestTransferOfALostBody(t *testing.T) {
+	c := newCluster(t)
+	c.mustStore(t, "var/a", "body")
+	if err := c.stores.Delete(t.Context(), []string{"var/a"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Copy(t.Context(), "var/a", "var/b")
+	var missing *BodyMissingError
+	if !errors.As(err, &missing) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want a BodyMissingError", err)
+	}
+}

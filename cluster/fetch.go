@@ -102,8 +102,8 @@ func (c *Cluster) copyOnce(ctx context.Context, path string, w io.Writer, option
 	}
 	defer f.Close()
 	n, err := io.Copy(w, f)
-	if err == nil && n != f.Row.Size {
-		err = fmt.Errorf("%q: %w: %d of %d bytes", f.Row.Name, io.ErrUnexpectedEOF, n, f.Row.Size)
+	if want := newReading(options).of(f.Row.Size); err == nil && n != want {
+		err = fmt.Errorf("%q: %w: %d of %d bytes", f.Row.Name, io.ErrUnexpectedEOF, n, want)
 	}
 	return f.Row, err
 }

@@ -71,11 +71,13 @@ func (f fileSystem) stat(op, name string) (entry, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return entry{}, pathError(op, name, err)
 	}
-	for _, err := range f.below(name) {
+	for row, err := range f.below(name) {
 		if err != nil {
 			return entry{}, pathError(op, name, err)
 		}
-		return dirInfo(name), nil
+		if row.Live() {
+			return dirInfo(name), nil
+		}
 	}
 	return entry{}, pathError(op, name, fs.ErrNotExist)
 }

@@ -43,9 +43,17 @@ func (c *Cluster) mend(ctx context.Context, name string) (metadata.Row, error) {
 // row and its body now is the one that was written, the row gets the values
 // that belong to it. A write whose row never existed leaves an orphan, and
 // whatever cannot be done here the next reader or check will do.
-func (c *Cluster) finish(ctx context.Context, cause error, written metadata.Row) {
+//
+// All of a batch share one mendTimeout: what is down is down for each of them.
+func (c *Cluster) finish(ctx context.Context, cause error, written ...metadata.Row) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendTimeout)
 	defer cancel()
+	for _, row := range written {
+		c.finishOne(ctx, cause, row)
+	}
+}
+
+func (c *Cluster) finishOne(ctx context.Context, cause error, written metadata.Row) {
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
 		row, info, err := c.lockWithBody(ctx, tx, written.Name)
 		if err != nil {

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"time"
@@ -57,6 +59,23 @@ type reading struct {
 	expired        bool
 }
 
+func newReading(options []ReadOption) reading {
+	read := reading{length: -1}
+	for _, option := range options {
+		option(&read)
+	}
+	return read
+}
+
+// of returns how many bytes of a body are to be read.
+func (r reading) of(size int64) int64 {
+	n := max(size-r.offset, 0)
+	if r.length >= 0 {
+		n = min(n, r.length)
+	}
+	return n
+}
+
 // Range reads length bytes from offset on; a negative length means to the
 // end. A range is cut at the end of the body.
 func Range(offset, length int64) ReadOption {
@@ -82,10 +101,7 @@ func (c *Cluster) Open(ctx context.Context, path string, options ...ReadOption) 
 	if err != nil {
 		return nil, err
 	}
-	read := reading{length: -1}
-	for _, option := range options {
-		option(&read)
-	}
+	read := newReading(options)
 	for attempt := 1; ; attempt++ {
 		f, again, err := c.open(ctx, name, read, attempt >= c.retries)
 		if !again {
@@ -155,11 +171,16 @@ func (c *Cluster) ReadFile(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data := make([]byte, f.Row.Size)
-	if _, err := io.ReadFull(f, data); err != nil {
+	// Up to the end of the stream, where a store says whether the body changed
+	// meanwhile.
+	data := bytes.NewBuffer(make([]byte, 0, f.Row.Size+bytes.MinRead))
+	if _, err := data.ReadFrom(f); err != nil {
 		return nil, err
 	}
-	return data, nil
+	if int64(data.Len()) != f.Row.Size {
+		return nil, fmt.Errorf("%q: %w: %d of %d bytes", f.Row.Name, io.ErrUnexpectedEOF, data.Len(), f.Row.Size)
+	}
+	return data.Bytes(), nil
 }
 
 // sleep waits for d or until ctx is done.

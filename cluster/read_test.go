@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/backends/backendtest"
 	"example.com/ezdfs/metadata"
 )
 
@@ -201,5 +204,63 @@ func TestURL(t *testing.T) {
 	}
 	if _, err := c.SignURL(t.Context(), "var/a", time.Hour); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("sign: %v", err)
+	}
+}
+
+func TestFetchRange(t *testing.T) {
+	c := newCluster(t)
+	c.mustStore(t, "var/digits", "0123456789")
+	local := filepath.Join(t.TempDir(), "local")
+	for _, test := range []struct {
+		offset, length int64
+		want           string
+	}{{3, 4, "3456"}, {7, 99, "789"}, {4, -1, "456789"}, {99, 5, ""}} {
+		if _, err := c.FetchTo(t.Context(), "var/digits", local, Range(test.offset, test.length)); err != nil {
+			t.Fatalf("%d+%d: %v", test.offset, test.length, err)
+		}
+		if data, err := os.ReadFile(local); err != nil || string(data) != test.want {
+			t.Errorf("%d+%d: %q, %v", test.offset, test.length, data, err)
+		}
+	}
+}
+
+// rewritten is a store whose bodies turn out, at their end, to have been
+// written in place while they were read, as the legacy writes some.
+type rewritten struct{ *backendtest.Memory }
+
+func (r rewritten) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
+	body, err := r.Memory.Open(ctx, path, offset, length)
+	return changedAtEnd{body}, err
+}
+
+type changedAtEnd struct{ backends.Reader }
+
+func (c changedAtEnd) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if err == io.EOF {
+		err = &backends.Error{Backend: "memory", Op: "read", Kind: backends.ErrChanged}
+	}
+	return n, err
+}
+
+func TestReadFileOfAChangedBody(t *testing.T) {
+	s := nfsSettings(t, "sqlite")
+	createSchema(t, s)
+	c := newOver(t, s, rewritten{backendtest.NewMemory("memory")})
+	c.mustStore(t, "var/a", "body")
+	if data, err := c.ReadFile(t.Context(), "var/a"); !errors.Is(err, backends.ErrChanged) {
+		t.Errorf("reads %q, %v, want ErrChanged", data, err)
+	}
+}
+
+// A row of another age, whose mtime alone is negative, makes no directory.
+func TestFSOfRowsThatAreNotLive(t *testing.T) {
+	c := newCluster(t)
+	dead := metadata.Row{Name: "var/dir/a", Trunk: "var/dir/a", DataType: "misc", MTime: -5}
+	if err := c.meta.Update(t.Context(), func(tx *metadata.Tx) error { return tx.Upsert(dead) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.Stat(c.FS(t.Context()), "var/dir"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want fs.ErrNotExist", err)
 	}
 }

@@ -310,3 +310,23 @@ func TestDetectType(t *testing.T) {
 		}
 	}
 }
+
+// TestStoreFilesKeepsTheOrder: of one path the last item wins, also where the
+// ones before it are too large for a batch.
+func TestStoreFilesKeepsTheOrder(t *testing.T) {
+	c := newCluster(t)
+	large, small := filepath.Join(t.TempDir(), "large"), filepath.Join(t.TempDir(), "small")
+	for file, body := range map[string][]byte{large: noise(1, batchBodyLimit+1), small: []byte("small")} {
+		if err := os.WriteFile(file, body, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, result := range c.StoreFiles(t.Context(), []Item{{Path: "var/a", File: large}, {Path: "var/a", File: small}}) {
+		if result.Err != nil {
+			t.Fatal(result.Err)
+		}
+	}
+	if got := c.contents(t, "var/a"); got != "small" {
+		t.Errorf("reads %d bytes, want the last item's", len(got))
+	}
+}
