@@ -289,3 +289,23 @@ func TestCancelInTheMiddle(t *testing.T) {
 		}
 	})
 }
+
+// Claim inserts what is missing and changes nothing else.
+func TestClaimKeepsWhatIsThere(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		put(t, s, Row{Name: "var/s/a", Scope: "image", Size: 3})
+		before, _ := s.Get(t.Context(), "var/s/a")
+		if err := s.Update(t.Context(), func(tx *Tx) error {
+			return tx.Claim(Row{Name: "var/s/a", Trunk: "x", MTime: -1, Expired: true}, Row{Name: "var/s/b", Trunk: "x", MTime: -1, Expired: true})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		after, _ := s.Get(t.Context(), "var/s/a")
+		if after != before {
+			t.Error("Claim changed a row that was there", after)
+		}
+		if row, err := s.Get(t.Context(), "var/s/b"); err != nil || !row.Expired {
+			t.Error(row, err)
+		}
+	})
+}
