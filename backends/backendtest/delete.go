@@ -35,6 +35,16 @@ var deleteTests = []test{
 		}
 		s.wantNothing(t, "a")
 	}},
+	{"all but what cannot be", func(t *testing.T, h Harness, s store) {
+		s.put(t, "a", "x")
+		s.put(t, "b", "x")
+		err := s.Delete(t.Context(), []string{"a", "../c", "b"})
+		if failed := deleteFailures(err); len(failed) != 1 || failed["../c"] == nil {
+			t.Errorf("Delete: %v, want an error that names ../c alone", err)
+		}
+		s.wantNothing(t, "a")
+		s.wantNothing(t, "b")
+	}},
 	{"the last body", func(t *testing.T, h Harness, s store) {
 		s.put(t, "only/one", "x")
 		if err := s.Delete(t.Context(), []string{"only/one"}); err != nil {

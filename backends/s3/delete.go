@@ -24,18 +24,17 @@ const deleteBatch = 1000
 // time.
 func (b *Backend) Delete(ctx context.Context, paths []string) error {
 	var batched, single []string
+	failed := map[string]error{}
 	for _, path := range paths {
 		if err := backends.CheckPath(b.set.Name, "delete", path); err != nil {
-			return &backends.DeleteError{Backend: b.set.Name, Failed: map[string]error{path: err}}
-		}
-		if fitsXML(*b.key(path)) {
+			failed[path] = err // the others go all the same
+		} else if fitsXML(*b.key(path)) {
 			batched = append(batched, path)
 		} else {
 			single = append(single, path)
 		}
 	}
 	var mu sync.Mutex
-	failed := map[string]error{}
 	note := func(errs map[string]error) {
 		mu.Lock()
 		defer mu.Unlock()
