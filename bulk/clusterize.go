@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func (z *clusterizer) store(ctx context.Context, items []cluster.Item) error {
 			continue
 		}
 		z.progress.add(result.Row.Size)
-		z.remove(fresh[i])
+		z.remove(fresh[i], result.Row)
 	}
 	return nil
 }
@@ -78,6 +79,10 @@ func (z *clusterizer) withoutEqual(ctx context.Context, items []cluster.Item) ([
 	}
 	fresh := make([]cluster.Item, 0, len(items))
 	for _, item := range items {
+		if clean, err := metadata.CleanName(item.Path); err != nil || clean != item.Path {
+			z.progress.fail(item.Path, cmp.Or(err, fmt.Errorf("%q would be stored as %q, which is another file", item.Path, clean)))
+			continue
+		}
 		row, stored := rows[item.Path]
 		info, err := os.Stat(item.File)
 		if stored && row.Live() && err == nil && row.Size == info.Size() && row.MTime == max(info.ModTime().Unix(), 1) {
@@ -86,7 +91,7 @@ func (z *clusterizer) withoutEqual(ctx context.Context, items []cluster.Item) ([
 				continue
 			}
 			z.progress.skipped.Add(1)
-			z.remove(item)
+			z.remove(item, row)
 			continue
 		}
 		fresh = append(fresh, item)
@@ -101,13 +106,21 @@ func (z *clusterizer) bodyStored(ctx context.Context, row metadata.Row) bool {
 	return err == nil && info.Size == row.Size
 }
 
-// remove removes a local file that is stored. That it could not is a failure
-// of its own: the file is safe, but not where the caller wants it.
-func (z *clusterizer) remove(item cluster.Item) {
+// remove removes a local file that is stored, if it still is what was stored.
+// That it could not is a failure of its own: the file is safe, but not where
+// the caller wants it.
+func (z *clusterizer) remove(item cluster.Item, row metadata.Row) {
 	if !z.options.Remove {
 		return
 	}
-	if err := os.Remove(item.File); err != nil && !errors.Is(err, os.ErrNotExist) {
+	info, err := os.Stat(item.File)
+	if err == nil && (info.Size() != row.Size || max(info.ModTime().Unix(), 1) != row.MTime) {
+		err = errors.New("it changed since")
+	}
+	if err == nil {
+		err = os.Remove(item.File)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		z.progress.fail(item.Path, fmt.Errorf("stored, but not removed: %w", err))
 	}
 }

@@ -143,6 +143,42 @@ func TestClusterizeCountsWhatFails(t *testing.T) {
 	}
 }
 
+// TestClusterizeRemovesOnlyWhatItStored: a local file that changed after it was
+// stored may be newer than the cluster's.
+func TestClusterizeRemovesOnlyWhatItStored(t *testing.T) {
+	c, s := newCluster(t, false)
+	writeFiles(t, s.Root, map[string]string{"var/a": "body"})
+	file := filepath.Join(s.Root, "var/a")
+	z := &clusterizer{c: c, options: ClusterizeOptions{Remove: true}, progress: new(Progress)}
+	item := cluster.Item{Path: "var/a", File: file}
+	row, err := c.StoreFile(t.Context(), item.Path, item.File, item.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFiles(t, s.Root, map[string]string{"var/a": "newer body"})
+	z.remove(item, row)
+	if data, err := os.ReadFile(file); err != nil || string(data) != "newer body" || z.progress.Snapshot().Failed != 1 {
+		t.Errorf("%q, %v, %+v", data, err, z.progress.Snapshot())
+	}
+}
+
+func TestClusterizeRefusesNamesOfOtherFiles(t *testing.T) {
+	c, s := newCluster(t, false)
+	writeFiles(t, s.Root, map[string]string{"var/a/b": "one", `var/a\b`: "other"})
+	progress := new(Progress)
+	skip := TreeOptions{Skip: []string{filepath.Join(s.Root, "var/mount")}}
+	err := Clusterize(t.Context(), c, Tree(s.Root, []string{"var"}, skip), ClusterizeOptions{Progress: progress, Remove: true})
+	if err == nil || progress.Snapshot().Failed != 1 || progress.Failures()[0].Path != `var/a\b` {
+		t.Errorf("%v, %+v", err, progress.Failures())
+	}
+	if data, err := c.ReadFile(t.Context(), "var/a/b"); err != nil || string(data) != "one" {
+		t.Errorf("var/a/b reads %q, %v", data, err)
+	}
+	if _, err := os.Stat(filepath.Join(s.Root, `var/a\b`)); err != nil {
+		t.Errorf("the refused file is gone: %v", err)
+	}
+}
+
 func TestClusterizeStops(t *testing.T) {
 	c, s := newCluster(t, false)
 	local := map[string]string{}

@@ -57,6 +57,9 @@ type ContentDBOptions struct {
 	// Storage is the storage directory relative to the root, such as
 	// var/site/storage.
 	Storage string
+	// Skip are directories whose files are refused: the mounts of the cluster
+	// itself.
+	Skip []string
 	// SkipScopes are scopes whose table is not read.
 	SkipScopes []string
 }
@@ -65,11 +68,12 @@ type ContentDBOptions struct {
 // scopes and types it gives them. The database is only read.
 func ContentDB(ctx context.Context, db *sql.DB, options ContentDBOptions) iter.Seq2[cluster.Item, error] {
 	return func(yield func(cluster.Item, error) bool) {
+		skip := realPaths(options.Skip)
 		for _, table := range contentTables {
 			if slices.Contains(options.SkipScopes, table.scope) {
 				continue
 			}
-			if !table.walk(ctx, db, options, yield) {
+			if !table.walk(ctx, db, options, skip, yield) {
 				return
 			}
 		}
@@ -77,12 +81,13 @@ func ContentDB(ctx context.Context, db *sql.DB, options ContentDBOptions) iter.S
 }
 
 // walk yields the files of one table and reports whether to go on.
-func (t contentTable) walk(ctx context.Context, db *sql.DB, options ContentDBOptions, yield func(cluster.Item, error) bool) bool {
+func (t contentTable) walk(ctx context.Context, db *sql.DB, options ContentDBOptions, skip mounts, yield func(cluster.Item, error) bool) bool {
 	after := ""
 	for {
 		page, err := t.page(ctx, db, after)
 		if err != nil {
-			return yield(cluster.Item{}, fmt.Errorf("content database: %w", err))
+			yield(cluster.Item{}, fmt.Errorf("content database: %w", err))
+			return false
 		}
 		if len(page) == 0 {
 			return true
@@ -92,6 +97,12 @@ func (t contentTable) walk(ctx context.Context, db *sql.DB, options ContentDBOpt
 			item := cluster.Item{
 				Path: path, File: filepath.Join(options.Root, filepath.FromSlash(path)),
 				Options: cluster.StoreOptions{Scope: t.scope, DataType: row.mimeType},
+			}
+			if real, err := realPath(item.File); err == nil {
+				if err := skip.check(item.Path, real); err != nil {
+					yield(cluster.Item{}, err)
+					return false
+				}
 			}
 			if !yield(item, nil) {
 				return false

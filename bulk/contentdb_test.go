@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -63,6 +64,17 @@ INSERT INTO ezbinaryfile (filename, mime_type) SELECT CONCAT(seq, '.txt'), 'text
 			t.Errorf("%+v, %v", item, err)
 		}
 	}
+	// A file that is a body of the cluster itself is refused.
+	root := t.TempDir()
+	writeFiles(t, root, map[string]string{"var/s/storage/images/a.png": "body"})
+	var refused error
+	for _, err := range ContentDB(t.Context(), db, ContentDBOptions{Root: root, Skip: []string{root}}) {
+		refused = err
+	}
+	if refused == nil || !strings.Contains(refused.Error(), "lies on the cluster's own mount") {
+		t.Errorf("a body of the cluster: %v", refused)
+	}
+
 	db.Close()
 	for _, err := range ContentDB(t.Context(), db, ContentDBOptions{}) {
 		if err == nil {

@@ -58,7 +58,7 @@ func Tree(root string, paths []string, options TreeOptions) iter.Seq2[cluster.It
 type tree struct {
 	options TreeOptions
 	root    string
-	skip    []string
+	skip    mounts
 }
 
 // start makes the root and the skipped directories comparable: absolute,
@@ -67,9 +67,28 @@ func (t *tree) start(root string) (err error) {
 	if t.root, err = realPath(root); err != nil {
 		return err
 	}
-	for _, dir := range t.options.Skip {
+	t.skip = realPaths(t.options.Skip)
+	return nil
+}
+
+// mounts are directories that hold bodies of the cluster, as real paths.
+type mounts []string
+
+// realPaths leaves out what is not there.
+func realPaths(dirs []string) (found mounts) {
+	for _, dir := range dirs {
 		if real, err := realPath(dir); err == nil {
-			t.skip = append(t.skip, real)
+			found = append(found, real)
+		}
+	}
+	return found
+}
+
+// check refuses a file that is a body of the cluster itself.
+func (m mounts) check(path, real string) error {
+	for _, dir := range m {
+		if inside(dir, real) {
+			return fmt.Errorf("%s lies on the cluster's own mount %s: its files are bodies already", path, dir)
 		}
 	}
 	return nil
@@ -92,10 +111,8 @@ func (t *tree) resolve(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, dir := range t.skip {
-		if inside(dir, real) {
-			return "", fmt.Errorf("%s lies on the cluster's own mount %s: its files are bodies already", path, dir)
-		}
+	if err := t.skip.check(path, real); err != nil {
+		return "", err
 	}
 	if !inside(t.root, real) {
 		return "", fmt.Errorf("%s is not inside the site root %s", path, t.root)

@@ -107,7 +107,7 @@ func apply(options []Option) *Cluster {
 
 func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings) {
 	c.meta, c.stores, c.root = meta, stores, s.Root
-	c.retries = max(s.DFS.MaxCopyRetries, 1)
+	c.retries = max(s.DFS.MaxCopyRetries, 2) // the first look never draws conclusions
 }
 
 // Close closes the metadata store and all backends.

@@ -33,8 +33,20 @@ func (c *Cluster) List(ctx context.Context, options ListOptions) iter.Seq2[metad
 			return func(yield func(metadata.Row, error) bool) { yield(metadata.Row{}, err) }
 		}
 	}
-	return c.meta.Rows(ctx, metadata.Filter{
+	rows := c.meta.Rows(ctx, metadata.Filter{
 		Prefix: prefix, Scopes: options.Scopes, ExcludeScopes: options.ExcludeScopes,
 		Expired: options.Expired, Replica: options.Replica,
 	})
+	if options.Expired == nil || *options.Expired {
+		return rows
+	}
+	return func(yield func(metadata.Row, error) bool) {
+		for row, err := range rows {
+			// Rows without the flag but with a negative mtime, which some PHP
+			// kernels leave, are not live either.
+			if (err != nil || row.Live()) && !yield(row, err) {
+				return
+			}
+		}
+	}
 }

@@ -53,6 +53,9 @@ func (c *Cluster) PurgeExpired(ctx context.Context, options PurgeOptions) iter.S
 			if !options.DryRun {
 				batch, err = c.purge(ctx, rows, options.Before)
 			}
+			if err == nil && batch.storeGone() {
+				err = batch.err() // the next batch would wait for the same store
+			}
 			return yield(batch, err) && err == nil
 		}
 		var rows []metadata.Row
@@ -120,6 +123,16 @@ func (b PurgeBatch) err() error {
 		return nil
 	}
 	return &backends.DeleteError{Backend: "purge", Failed: b.Failed}
+}
+
+// storeGone reports whether nothing could be removed because no store answers.
+func (b PurgeBatch) storeGone() bool {
+	for _, err := range b.Failed {
+		if !errors.Is(err, backends.ErrUnavailable) {
+			return false
+		}
+	}
+	return len(b.Failed) > 0 && len(b.Removed) == 0
 }
 
 // purge removes those of the rows that are still expired and old enough once

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ezdfs/backends"
 	"example.com/ezdfs/backends/backendtest"
 	"example.com/ezdfs/metadata"
+	"example.com/ezdfs/settings"
 )
 
 // purgeAll runs a purge to its end and returns the names that went, in order.
@@ -252,5 +254,38 @@ func TestPurgeClaimsTheRightTable(t *testing.T) {
 			}
 			assertGone(t, c, name)
 		})
+	}
+}
+
+// TestPurgeStopsAtADeadStore: a store that does not answer is asked once, not
+// for every batch, and the rows stay.
+func TestPurgeStopsAtADeadStore(t *testing.T) {
+	s := fullSettings(t, "sqlite")
+	createSchema(t, s)
+	c := open(t, s)
+	for i := range 4 {
+		path := fmt.Sprint(onS3, i)
+		c.mustStore(t, path, "body")
+		if _, err := c.Expire(t.Context(), path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conf := s.S3["s3"]
+	conf.Endpoint = "http://127.0.0.1:1"
+	s.S3 = map[string]settings.S3{"s3": conf}
+	cut := open(t, s)
+	batches, last := 0, error(nil)
+	for batch, err := range cut.PurgeExpired(t.Context(), PurgeOptions{BatchSize: 1}) {
+		batches++
+		last = err
+		if len(batch.Removed) > 0 {
+			t.Errorf("removed %v", batch.Removed)
+		}
+	}
+	if batches != 1 || !errors.Is(last, backends.ErrUnavailable) {
+		t.Errorf("%d batches, %v", batches, last)
+	}
+	if got := purgeAll(t, c, PurgeOptions{}); len(got) != 4 {
+		t.Errorf("once it is back %q go", got)
 	}
 }

@@ -101,6 +101,7 @@ func (f *clusterizeFlags) run(ctx context.Context, a *app, s session, paths []st
 		defer db.Close()
 		files = bulk.ContentDB(ctx, db, bulk.ContentDBOptions{
 			Root: s.Root(), Storage: path.Join(s.settings.Files.VarDir, s.settings.Files.StorageDir), SkipScopes: f.skipped(),
+			Skip: mounts(s.settings),
 		})
 	}
 	return r.run(ctx, func(ctx context.Context) error {
@@ -109,11 +110,15 @@ func (f *clusterizeFlags) run(ctx context.Context, a *app, s session, paths []st
 }
 
 func (f *clusterizeFlags) tree(s settings.Settings, paths []string) iter.Seq2[cluster.Item, error] {
-	options := bulk.TreeOptions{Scope: f.scope, StorageDir: s.Files.StorageDir}
+	return bulk.Tree(s.Root, paths, bulk.TreeOptions{Scope: f.scope, StorageDir: s.Files.StorageDir, Skip: mounts(s)})
+}
+
+// mounts are the directories whose files are bodies already.
+func mounts(s settings.Settings) (dirs []string) {
 	for _, tree := range s.NFS {
-		options.Skip = append(options.Skip, tree.MountPointPath)
+		dirs = append(dirs, tree.MountPointPath)
 	}
-	return bulk.Tree(s.Root, paths, options)
+	return dirs
 }
 
 // countFiles counts what a tree will yield.
