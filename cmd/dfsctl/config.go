@@ -92,7 +92,7 @@ func (a *app) checkSettings(ctx context.Context) ([]settings.Problem, error) {
 		return nil, err
 	}
 	if _, err := a.source().Candidates("file.ini"); err != nil {
-		return nil, &usageError{err}
+		return nil, a.wrongSettings(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, mountPatience)
 	defer cancel()

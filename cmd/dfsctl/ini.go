@@ -50,7 +50,11 @@ func (a *app) readINI(name string, args []string) (*ini.Document, error) {
 	case name == "" && len(args) == 1:
 		return ini.ParseFile(args[0])
 	case name != "" && len(args) == 0:
-		return ini.Load(a.source(), name)
+		doc, err := ini.Load(a.source(), name)
+		if doc == nil && err != nil {
+			err = a.wrongSettings(err)
+		}
+		return doc, err
 	}
 	return nil, usagef("give either a FILE or --name NAME")
 }

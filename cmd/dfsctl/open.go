@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"example.com/ezdfs/backends"
@@ -40,9 +43,18 @@ func (a *app) settings() (settings.Settings, error) {
 	}
 	s, err := settings.Load(options)
 	if err != nil {
-		return s, &usageError{err}
+		return s, a.wrongSettings(err)
 	}
 	return s, nil
+}
+
+// wrongSettings is the error of settings that cannot be read, with what to do
+// where they are not there at all.
+func (a *app) wrongSettings(err error) error {
+	if _, statErr := os.Stat(a.source().Dir); errors.Is(statErr, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; run dfsctl in the site root, or name that with --root, or its settings with --settings", err)
+	}
+	return &usageError{err}
 }
 
 // session is an open cluster with the settings it was opened by.

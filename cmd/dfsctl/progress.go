@@ -96,10 +96,19 @@ type summary struct {
 	Rate    float64 `json:"files_per_second"`
 }
 
+// pace is how long it took, and how fast that is where it took long enough to
+// mean something.
+func (s summary) pace() string {
+	if s.Seconds < 1 {
+		return fmt.Sprintf("%.0f ms", s.Seconds*1e3)
+	}
+	return fmt.Sprintf("%.1f s, %.0f files/s", s.Seconds, s.Rate)
+}
+
 // finish prints the failures and the summary, and says whether to go on.
 func (r *bulkRun) finish(ctx context.Context, err error, took time.Duration) error {
 	s := summary{Snapshot: r.progress.Snapshot(), Seconds: took.Seconds()}
-	s.Rate = float64(s.Total()) / max(s.Seconds, 1e-3)
+	s.Rate = float64(s.Total()) / max(s.Seconds, 1e-9)
 	for _, failure := range r.progress.Failures() {
 		r.a.note("%q: %v", failure.Path, failure.Err)
 		if r.a.json {
@@ -113,8 +122,8 @@ func (r *bulkRun) finish(ctx context.Context, err error, took time.Duration) err
 			return err
 		}
 	} else {
-		r.a.printf("%s %s, %s; %d skipped as equal, %d failed; %.1f s, %.0f files/s\n",
-			r.verb, plural(s.Done, "file"), plural(s.Bytes, "byte"), s.Skipped, s.Failed, s.Seconds, s.Rate)
+		r.a.printf("%s %s, %s; %d skipped as equal, %d failed; %s\n",
+			r.verb, plural(s.Done, "file"), plural(s.Bytes, "byte"), s.Skipped, s.Failed, s.pace())
 	}
 	if err != nil && ctx.Err() != nil {
 		return &stoppedError{fmt.Sprintf("%s %s so far; the same command goes on", r.verb, plural(s.Done, "file"))}

@@ -67,3 +67,15 @@ func TestSummary(t *testing.T) {
 		t.Errorf("printed %q, want %q", stdout.String(), want)
 	}
 }
+
+// TestPace: a rate that was measured over a moment means nothing.
+func TestPace(t *testing.T) {
+	for want, s := range map[string]summary{
+		"12 ms":             {Seconds: 0.012, Rate: 32000},
+		"2.5 s, 40 files/s": {Seconds: 2.5, Rate: 40},
+	} {
+		if got := s.pace(); got != want {
+			t.Errorf("pace of %v is %q, want %q", s, got, want)
+		}
+	}
+}

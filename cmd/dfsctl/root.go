@@ -137,7 +137,7 @@ func group(use, short string, subcommands ...*cobra.Command) *cobra.Command {
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
-			return fmt.Errorf("%d arguments given; usage: %s", len(args), cmd.UseLine())
+			return fmt.Errorf("%s given; usage: %s", plural(int64(len(args)), "argument"), cmd.UseLine())
 		}
 		return nil
 	}

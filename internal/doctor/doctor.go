@@ -173,21 +173,37 @@ func (o Options) examineBackend(ctx context.Context, name string) []Finding {
 		return failed(err)
 	}
 	text := "reachable"
+	found := []Finding{}
+	if err := blind(ctx, b); err != nil {
+		found = append(found, Finding{Warn, name, withoutName(name, err), "mount the share; in a new cluster on a local directory this ends with the first file"})
+	}
 	if o.Write {
 		if err := writeProbe(ctx, b); err != nil {
 			return failed(err)
 		}
 		text = "reachable and writable"
 	}
-	return []Finding{{Status: OK, Subject: name, Text: text}}
+	return append(found, Finding{Status: OK, Subject: name, Text: text})
 }
+
+// blind returns why a store that answers cannot say that a body is missing:
+// an empty directory where a share should be mounted, for one.
+func blind(ctx context.Context, b backends.Backend) error {
+	if _, err := b.Stat(ctx, probePath); errors.Is(err, backends.ErrUnavailable) {
+		return err
+	}
+	return nil
+}
+
+// probePath is that of a body which never exists.
+const probePath = "ezdfs-doctor/probe.txt"
 
 func (o Options) placeOf(name string) string { return "see " + Place(o.Settings, name) }
 
 // writeProbe stages a small body and drops it. No reader can see it.
 func writeProbe(ctx context.Context, b backends.Backend) error {
 	const body = "written by dfsctl doctor --write"
-	staged, err := b.Stage(ctx, "ezdfs-doctor/probe.txt", strings.NewReader(body), backends.Attributes{Size: int64(len(body))})
+	staged, err := b.Stage(ctx, probePath, strings.NewReader(body), backends.Attributes{Size: int64(len(body))})
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,9 @@ func statuses(t *testing.T, options Options) (list []string) {
 
 func TestHealthy(t *testing.T) {
 	s := site(t)
+	if err := os.Mkdir(filepath.Join(s.NFS["nfs"].MountPointPath, "var"), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	for _, write := range []bool{false, true} {
 		got := statuses(t, Options{Settings: s, Write: write})
 		want := []string{"ok settings", "ok database", "ok tables", "ok database", "ok nfs"}
@@ -68,6 +71,20 @@ func TestHealthy(t *testing.T) {
 	}
 	if files, err := fs.Glob(os.DirFS(s.NFS["nfs"].MountPointPath), "*/*"); err != nil || len(files) > 0 {
 		t.Errorf("the write probe left %q behind (%v)", files, err)
+	}
+}
+
+// TestUnmounted: the empty directory of a share that is not mounted answers
+// like a healthy one, but what is missing there may exist.
+func TestUnmounted(t *testing.T) {
+	var found []Finding
+	for f := range Examine(t.Context(), Options{Settings: site(t)}) {
+		if f.Subject == "nfs" {
+			found = append(found, f)
+		}
+	}
+	if len(found) != 2 || found[0].Status != Warn || !strings.Contains(found[0].String(), "mount the share") || found[1].Status != OK {
+		t.Errorf("found %v, want a warning", found)
 	}
 }
 
@@ -83,7 +100,7 @@ func TestGoesOn(t *testing.T) {
 		{Severity: settings.SeverityError, Message: "a"}, {Severity: settings.SeverityWarning, Message: "b"},
 	}
 	got := statuses(t, Options{Settings: s, Problems: problems})
-	want := []string{"fail settings", "warn settings", "fail database", "ok nfs", "fail nfs:gone", "fail s3"}
+	want := []string{"fail settings", "warn settings", "fail database", "warn nfs", "ok nfs", "fail nfs:gone", "fail s3"}
 	if !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}

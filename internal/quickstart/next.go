@@ -28,9 +28,13 @@ func nextSteps(dir string, o Options) []Step {
 	if !o.Serve {
 		steps = append(steps, Step{"start the services, here until Ctrl-C", dfsctl + " quickstart --serve " + quote(dir)})
 	}
+	cd := Step{"the directory is a site root: dfsctl finds its settings/", "cd " + quote(dir)}
+	if dfsctl == quote(filepath.Join(dir, programFile)) {
+		dfsctl = "./" + programFile
+	}
 	copied, moved := "var/site/storage/copies/report.pdf", originalsPrefix+"/image/logo.png"
 	return append(steps,
-		Step{"the directory is a site root: dfsctl finds its settings/", "cd " + quote(dir)},
+		cd,
 		Step{"what is there; every command has --json", dfsctl + " ls -l " + imagesPrefix + "/media"},
 		Step{"one file's row, and where a path would go", dfsctl + " stat " + quote(sampleSpaced) + " && " + dfsctl + " route " + sampleCache},
 		Step{"out of the cluster, the same bytes", dfsctl + " get " + quote(sampleSpaced) + " copy.jpg && cmp copy.jpg " + quote(sampleSpaced)},
@@ -42,6 +46,10 @@ func nextSteps(dir string, o Options) []Step {
 	)
 }
 
+// programFile is the program in a quickstart's directory, where a reader of
+// the report is told to build it.
+const programFile = "dfsctl"
+
 // callSelf is how a shell in dir calls this program, after the command build
 // where that is not empty.
 func callSelf(dir string) (call, build string) {
@@ -50,7 +58,7 @@ func callSelf(dir string) (call, build string) {
 		return "dfsctl", ""
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && isGoRun(self) {
-		program := filepath.Join(dir, "dfsctl")
+		program := filepath.Join(dir, programFile)
 		build = "go build -o " + quote(program) + " " + info.Path
 		if wd, err := os.Getwd(); err == nil {
 			build = "cd " + quote(wd) + " && " + build

@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
-
 	"example.com/ezdfs/internal/quickstart/embedded"
 )
 
@@ -101,8 +98,8 @@ func (r *Report) write(o Options) error {
 func (r *Report) text(b *strings.Builder) {
 	fmt.Fprintf(b, "Cluster in %s\n", r.Dir)
 	fmt.Fprintf(b, "  rows %s (SQLite), NFS in %s/, S3 on %s, GCS on %s, settings in settings/override/\n\n", databaseFile, mountDir, r.S3, r.GCS)
-	b.WriteString(r.table())
-	fmt.Fprintf(b, "\n\nverified %d of %d: %s", r.Verified, r.Total, r.perBackend())
+	r.placed(b)
+	fmt.Fprintf(b, "verified %d of %d: %s", r.Verified, r.Total, r.perBackend())
 	if r.err() == nil {
 		b.WriteString(", each read back byte for byte")
 	}
@@ -126,25 +123,37 @@ func (r *Report) text(b *strings.Builder) {
 	}
 }
 
-// table shows where each file went.
-func (r *Report) table() string {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleDefault)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "SIZE", Align: text.AlignRight, AlignHeader: text.AlignRight}})
-	t.AppendHeader(table.Row{"BACKEND", "RULE", "SIZE", "DATATYPE", "PATH", ""})
-	for _, file := range r.Files {
-		rule, state := "(default)", ""
-		if file.Rule != nil {
-			rule = *file.Rule
-		}
-		if !file.Verified {
-			state = "FAILED: " + file.Error
-		}
-		t.AppendRow(table.Row{file.Backend, rule, file.Size, file.DataType, file.Path, state})
+// place is where files went and why.
+type place struct{ backend, why string }
+
+func placeOf(f File) place {
+	if f.Rule == nil {
+		return place{f.Backend, "where no rule matches"}
 	}
-	t.SuppressTrailingSpaces()
-	return t.Render()
+	return place{f.Backend, "by the rule for " + *f.Rule}
+}
+
+// placed lists the files by where they went, in a width of 120 columns.
+func (r *Report) placed(b *strings.Builder) {
+	var places []place
+	files := map[place][]File{}
+	for _, file := range r.Files {
+		p := placeOf(file)
+		if files[p] == nil {
+			places = append(places, p)
+		}
+		files[p] = append(files[p], file)
+	}
+	for _, p := range places {
+		fmt.Fprintf(b, "%s, %s:\n", p.backend, p.why)
+		for _, file := range files[p] {
+			fmt.Fprintf(b, "%8d  %-24s  %s\n", file.Size, file.DataType, file.Path)
+			if !file.Verified {
+				fmt.Fprintf(b, "          FAILED: %s\n", file.Error)
+			}
+		}
+		b.WriteString("\n")
+	}
 }
 
 // perBackend counts the files: "3 on gcs, 24 on s3".
