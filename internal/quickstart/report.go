@@ -97,7 +97,7 @@ func (r *Report) write(o Options) error {
 // text is the report for people.
 func (r *Report) text(b *strings.Builder) {
 	fmt.Fprintf(b, "Cluster in %s\n", r.Dir)
-	fmt.Fprintf(b, "  rows %s (SQLite), NFS in %s/, S3 on %s, GCS on %s, settings in settings/override/\n\n", databaseFile, mountDir, r.S3, r.GCS)
+	fmt.Fprintf(b, "  rows %s (SQLite), NFS in %s/, settings in settings/override/\n  S3 on %s, GCS on %s\n\n", databaseFile, mountDir, r.S3, r.GCS)
 	r.placed(b)
 	fmt.Fprintf(b, "verified %d of %d: %s", r.Verified, r.Total, r.perBackend())
 	if r.err() == nil {
