@@ -177,7 +177,7 @@ type BodyMissingError struct {
 }
 
 func (e *BodyMissingError) Error() string {
-	return fmt.Sprintf("%q has a live row but no body on %s; `dfsctl check` lists such files", e.Path, e.Backend)
+	return fmt.Sprintf("%q has a live row but no body on %s: something removed it past the cluster; store the file again", e.Path, e.Backend)
 }
 
 var (

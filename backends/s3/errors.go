@@ -3,7 +3,9 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -97,13 +99,32 @@ func (b *Backend) fail(ctx context.Context, op, path string, err error) *backend
 
 // classify maps an error of the SDK without asking the service.
 func (b *Backend) classify(op, path string, err error) *backends.Error {
-	e := &backends.Error{Backend: b.set.Name, Op: op, Path: path, Err: err}
+	e := &backends.Error{Backend: b.set.Name, Op: op, Path: path, Err: reply{err}}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return e
 	}
 	m := meaningOf(err)
 	e.Kind, e.Retry = m.kind, m.retry
 	return e
+}
+
+// reply is an error of the SDK whose text begins with the cause and leaves
+// out what no reader can use.
+type reply struct{ error }
+
+func (r reply) Unwrap() error { return r.error }
+
+func (r reply) Error() string {
+	var api smithy.APIError
+	var sending *smithyhttp.RequestSendError
+	var response *smithyhttp.ResponseError
+	switch {
+	case errors.As(r.error, &api) && errors.As(r.error, &response) && api.ErrorMessage() != "":
+		return fmt.Sprintf("%s: %s (HTTP %d)", api.ErrorCode(), strings.TrimSuffix(api.ErrorMessage(), "."), response.HTTPStatusCode())
+	case errors.As(r.error, &sending):
+		return sending.Err.Error()
+	}
+	return r.error.Error()
 }
 
 func meaningOf(err error) meaning {
