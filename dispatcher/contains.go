@@ -7,11 +7,10 @@ import "math"
 // computed beforehand. Bytes that occur in no key share one column, which
 // keeps the table small: states × distinct bytes × 4 bytes.
 type containsIndex struct {
-	class    [256]uint16 // column of a byte; 0 for bytes in no key
-	classes  int
-	next     []uint32 // next[state*classes+column]
-	best     []int32  // lowest rule that ends in this state, or noRule
-	shadowed []Shadow
+	class   [256]uint16 // column of a byte; 0 for bytes in no key
+	classes int
+	next    []uint32 // next[state*classes+column]
+	best    []int32  // lowest rule that ends in this state, or noRule
 }
 
 const noRule = math.MaxInt32
@@ -31,11 +30,6 @@ func newContainsIndex(rules []Rule) *containsIndex {
 		x.addKey(rule.Key, int32(i))
 	}
 	x.link()
-	for i, rule := range rules {
-		if by := x.lookup(rule.Key); by < i {
-			x.shadowed = append(x.shadowed, Shadow{Rule: i, By: by})
-		}
-	}
 	return x
 }
 

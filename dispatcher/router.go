@@ -29,15 +29,8 @@ const DefaultRule = -1
 // Router finds the first rule that matches a path. It is immutable, so any
 // number of goroutines may use it, and a lookup allocates nothing.
 type Router struct {
-	rules    []Rule
-	shadowed []Shadow
-	lookup   func(path string) int
-}
-
-// Shadow says that a rule can never match because an earlier one takes all
-// its paths.
-type Shadow struct {
-	Rule, By int // indices into the ordered rules
+	rules  []Rule
+	lookup func(path string) int
 }
 
 // NewRouter builds a router over ordered rules. An empty key is an error: it
@@ -51,11 +44,9 @@ func NewRouter(rules []Rule, matching Matching) (*Router, error) {
 	r := &Router{rules: slices.Clone(rules)}
 	switch matching {
 	case Prefix:
-		index := newPrefixIndex(r.rules)
-		r.shadowed, r.lookup = index.shadowed, index.lookup
+		r.lookup = newPrefixIndex(r.rules).lookup
 	case Contains:
-		index := newContainsIndex(r.rules)
-		r.shadowed, r.lookup = index.shadowed, index.lookup
+		r.lookup = newContainsIndex(r.rules).lookup
 	default:
 		return nil, fmt.Errorf("dispatcher: unknown matching %d", matching)
 	}
@@ -66,20 +57,13 @@ func NewRouter(rules []Rule, matching Matching) (*Router, error) {
 // DefaultRule.
 func (r *Router) Lookup(path string) int { return r.lookup(path) }
 
-// Rules returns the rules in order.
-func (r *Router) Rules() []Rule { return slices.Clone(r.rules) }
-
-// Shadowed returns the rules that can never match, in order.
-func (r *Router) Shadowed() []Shadow { return slices.Clone(r.shadowed) }
-
 // prefixIndex answers by binary search. Rules that an earlier, shorter or
 // equal key shadows are left out; among the rest a longer key always stands
 // before the shorter keys it begins with, so the longest match is the first.
 type prefixIndex struct {
-	keys     []string // sorted
-	rule     []int    // of each key
-	parent   []int    // the longest other key that begins this key, or -1
-	shadowed []Shadow
+	keys   []string // sorted
+	rule   []int    // of each key
+	parent []int    // the longest other key that begins this key, or -1
 }
 
 func newPrefixIndex(rules []Rule) *prefixIndex {
@@ -96,14 +80,12 @@ func newPrefixIndex(rules []Rule) *prefixIndex {
 			parent = x.parent[parent]
 		}
 		if parent >= 0 && x.rule[parent] < i {
-			x.shadowed = append(x.shadowed, Shadow{Rule: i, By: x.rule[parent]})
 			continue
 		}
 		x.keys = append(x.keys, rules[i].Key)
 		x.rule = append(x.rule, i)
 		x.parent = append(x.parent, parent)
 	}
-	slices.SortFunc(x.shadowed, func(a, b Shadow) int { return a.Rule - b.Rule })
 	return x
 }
 

@@ -68,18 +68,6 @@ func TestRouterFirstMatchWins(t *testing.T) {
 	}
 }
 
-func TestRouterShadowed(t *testing.T) {
-	rules := keys("var/a", "var/ab", "var", "var/c", "x/var/a", "var/a")
-	for matching, want := range map[Matching]string{
-		Prefix:   "[{1 0} {3 2} {5 0}]",
-		Contains: "[{1 0} {3 2} {4 0} {5 0}]",
-	} {
-		if got := fmt.Sprint(mustRouter(t, rules, matching).Shadowed()); got != want {
-			t.Errorf("matching %d: shadowed %s, want %s", matching, got, want)
-		}
-	}
-}
-
 func TestRouterRejects(t *testing.T) {
 	if _, err := NewRouter(keys("a", ""), Prefix); err == nil || !strings.Contains(err.Error(), "rule 2") {
 		t.Errorf("empty key: %v", err)
@@ -103,11 +91,6 @@ func TestRouterModel(t *testing.T) {
 			}
 			if got, want := r.Lookup(path), firstMatch(rules, matching, path); got != want {
 				t.Fatalf("matching %d, rules %q, path %q: rule %d, want %d", matching, rules, path, got, want)
-			}
-			for _, s := range r.Shadowed() {
-				if firstMatch(rules, matching, rules[s.Rule].Key) == s.Rule {
-					t.Fatalf("matching %d, rules %q: rule %d is not shadowed", matching, rules, s.Rule)
-				}
 			}
 		}
 	})
