@@ -25,10 +25,14 @@ const (
 	KindExpirePrefix   Kind = "expire-prefix"   // every path that begins with the subject
 	KindExpireTrunk    Kind = "expire-trunk"    // every path of the trunk
 	KindExpireWildcard Kind = "expire-wildcard" // every path that matches the pattern
+	KindExpireScope    Kind = "expire-scope"    // every path of the scope
+	KindTruncate       Kind = "truncate"        // every path of the table
 )
 
 // Family reports whether the subject stands for many paths.
-func (k Kind) Family() bool { return strings.HasPrefix(string(k), string(KindExpire)+"-") }
+func (k Kind) Family() bool {
+	return k == KindTruncate || strings.HasPrefix(string(k), string(KindExpire)+"-")
+}
 
 // Change is an entry of the journal.
 type Change struct {

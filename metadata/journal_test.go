@@ -70,7 +70,7 @@ func TestJournal(t *testing.T) {
 func TestKindFamily(t *testing.T) {
 	for kind, want := range map[Kind]bool{
 		KindStore: false, KindExpire: false, KindPurge: false, KindCopy: false, KindMove: false, KindRepair: false,
-		KindExpirePrefix: true, KindExpireTrunk: true, KindExpireWildcard: true,
+		KindExpirePrefix: true, KindExpireTrunk: true, KindExpireWildcard: true, KindExpireScope: true, KindTruncate: true,
 	} {
 		if kind.Family() != want {
 			t.Errorf("%s: %v", kind, !want)
