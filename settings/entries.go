@@ -37,7 +37,7 @@ func (s Settings) entriesOf(f field) []Entry {
 		Default: f.tag.Get("default"), Env: f.env(), Doc: f.tag.Get("doc"),
 	}
 	if !f.isArray() {
-		entry.Value = format(f.value.Interface())
+		entry.Value = f.format()
 		return []Entry{entry}
 	}
 	var list []Entry

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"example.com/ezdfs/ini"
@@ -130,6 +131,8 @@ func (l *loader) fillSection(s section) {
 		switch target := f.value.Addr().Interface().(type) {
 		case *map[string]string:
 			l.fillMap(f, *target)
+		case *[]string:
+			*target = l.words(f)
 		case *[]Rule:
 			*target = l.rules(f)
 		default:
@@ -206,6 +209,34 @@ func (l *loader) fillMap(f field, words map[string]string) {
 		words[entry.Key] = entry.Value
 		l.settings.origins[settingID{f.file, f.group, key}] = fileOrigin(entry.Origin)
 	}
+}
+
+// words reads an array whose keys do not matter.
+func (l *loader) words(f field) []string {
+	var words []string
+	add := func(word string, origin Origin) {
+		key := f.key() + "[" + strconv.Itoa(len(words)) + "]"
+		if err := f.checkOneOf(word); err != nil {
+			l.reject(f, key, origin, err.Error())
+			return
+		}
+		words = append(words, word)
+		l.settings.origins[settingID{f.file, f.group, key}] = origin
+	}
+	if name := f.env(); name != "" {
+		if raw, ok := l.opts.Getenv(name); ok && raw != "" {
+			for word := range strings.SplitSeq(raw, ",") {
+				add(word, Origin{File: environment, Name: name})
+			}
+			return words
+		}
+	}
+	for _, entry := range l.array(f) {
+		if entry.Value != "" { // the legacy's way of leaving a line in the file
+			add(entry.Value, fileOrigin(entry.Origin))
+		}
+	}
+	return words
 }
 
 func (l *loader) rules(f field) []Rule {

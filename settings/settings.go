@@ -15,9 +15,10 @@
 // Tags of a struct: file and group say where its keys stand, kind that it is a
 // map of named instances. Tags of a field: key is the legacy name, default its
 // value when no file sets it, env the environment variable that overrides it
-// (with * for the name of an instance), min, max and oneof what it may be,
-// path that a relative value starts at the site root, doc one sentence for the
-// README.
+// (with * for the name of an instance; a comma separates the elements of an
+// array), min, max and oneof what it may be, unit "ms" that a time is in
+// milliseconds instead of seconds, path that a relative value starts at the
+// site root, doc one sentence for the README.
 package settings
 
 import (
@@ -36,6 +37,12 @@ type Settings struct {
 	Clustering Clustering `file:"file.ini" group:"ClusteringSettings"`
 	DFS        DFS        `file:"file.ini" group:"eZDFSClusteringSettings"`
 	Dispatch   Dispatch   `file:"file.ini" group:"DispatchableDFS"`
+	Events     Events     `file:"file.ini" group:"ClusterEventsSettings"`
+	Changes    Changes    `file:"file.ini" group:"ChangeFeed"`
+	RowCache   RowCache   `file:"file.ini" group:"RowCache"`
+	LocalCache LocalCache `file:"file.ini" group:"LocalCache"`
+	Webhook    Webhook    `file:"file.ini" group:"Webhook"`
+	Memcached  Memcached  `file:"memcachedcluster.ini" group:"ServerSettings"`
 	Files      Files      `file:"site.ini" group:"FileSettings"`
 	Content    Content    `file:"site.ini" group:"ContentSettings"`
 	SiteDB     SiteDB     `file:"site.ini" group:"DatabaseSettings"`
@@ -90,6 +97,54 @@ type Rule struct {
 	Prefix  string
 	Backend string // a legacy class name or an instance: "nfs", "s3:media"
 	Origin  Origin
+}
+
+// Events is [ClusterEventsSettings] of file.ini: who is told of changes.
+type Events struct {
+	Enabled   bool     `key:"ClusterEvents" default:"disabled" doc:"Whether listeners are told what happens to files."`
+	Listener  string   `key:"Listener" doc:"The legacy's one listener: eZMemcachedClusterEventListener, or one of those below."`
+	Listeners []string `key:"Listeners" oneof:"rowcache|memcached|log|webhook" doc:"Listeners, in the order in which they are asked for rows; that of Listener comes first."`
+	QueueSize int      `key:"QueueSize" min:"1" default:"10000" doc:"Notifications that may wait for one listener; beyond that it is told only how many it missed."`
+}
+
+// Changes is [ChangeFeed] of file.ini.
+type Changes struct {
+	Source              string        `key:"Source" oneof:"auto|journal|binlog|none" default:"auto" doc:"Where changes of other hosts are read: the binary log sees PHP's too, the journal ours alone; auto takes the binary log where it can be had."`
+	PollInterval        time.Duration `key:"PollInterval" unit:"ms" min:"10" default:"200" doc:"Milliseconds between two looks at the journal."`
+	JournalRetention    time.Duration `key:"JournalRetention" min:"60" default:"604800" doc:"Seconds for which the journal is kept."`
+	ReplicationUser     string        `key:"ReplicationUser" env:"DFS_REPLICATION_USER" doc:"User that may read the binary log; by default DBUser."`
+	ReplicationPassword Secret        `key:"ReplicationPassword" env:"DFS_REPLICATION_PASSWORD" doc:"Password of ReplicationUser."`
+}
+
+// RowCache is [RowCache] of file.ini: the listener that keeps rows in memory.
+type RowCache struct {
+	TTL         time.Duration `key:"TTL" unit:"ms" min:"1" default:"60000" doc:"Milliseconds for which a row is believed. Changes of this process, and those that the change feed tells, are seen at once."`
+	NegativeTTL time.Duration `key:"NegativeTTL" unit:"ms" default:"5000" doc:"Milliseconds for which it is believed that a path has no row; 0 always asks."`
+	MaxEntries  int           `key:"MaxEntries" min:"1" default:"100000" doc:"Rows kept at most, about 500 bytes each."`
+}
+
+// LocalCache is [LocalCache] of file.ini: copies of bodies on this host.
+type LocalCache struct {
+	Directory  string `key:"Directory" path:"root" doc:"Directory for copies of cache files, relative to the site root, for ezdfs alone; empty for none."`
+	MaxSize    int64  `key:"MaxSize" min:"1M" default:"10G" doc:"Bytes that the copies may take (K, M and G as units); the least recently used go."`
+	MemorySize int64  `key:"MemorySize" default:"32M" doc:"Bytes of small cache files kept in memory; 0 for none."`
+}
+
+// Webhook is [Webhook] of file.ini: the listener that posts events.
+type Webhook struct {
+	URL     string        `key:"URL" env:"DFS_WEBHOOK_URL" doc:"Where events are posted, as JSON."`
+	Secret  Secret        `key:"Secret" env:"DFS_WEBHOOK_SECRET" doc:"Key of the HMAC-SHA256 in the header X-Ezdfs-Signature; empty sends none."`
+	Timeout time.Duration `key:"Timeout" unit:"ms" min:"1" default:"5000" doc:"Milliseconds that one request may take."`
+}
+
+// Memcached is [ServerSettings] of memcachedcluster.ini, the settings of the
+// legacy's memcached listener.
+type Memcached struct {
+	Servers        []string      `key:"Servers" env:"DFS_MEMCACHED_SERVERS" doc:"Servers, each host:port or host:port;weight, in the same order on every host."`
+	PrefixKey      string        `key:"PrefixKey" doc:"Put before every key."`
+	ConnectTimeout time.Duration `key:"ConnectionTimeout" unit:"ms" min:"1" default:"2000" doc:"Milliseconds to connect."`
+	Timeout        time.Duration `key:"Timeout" unit:"ms" min:"1" default:"100" doc:"Milliseconds that one answer may take; then the database is asked."`
+	TTL            time.Duration `key:"TTL" min:"1" default:"3600" doc:"Seconds for which a row is kept."`
 }
 
 // Files is [FileSettings] of site.ini.

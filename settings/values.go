@@ -30,16 +30,24 @@ func (f field) parse(raw string) (any, error) {
 		return f.parseInRange(word, parseSize)
 	case time.Duration:
 		n, err := f.parseInRange(word, parseInt)
-		return time.Duration(n) * time.Second, err
+		return time.Duration(n) * f.unit(), err
 	case fs.FileMode:
 		return parseMode(word)
 	}
 	panic("settings: no parser for the type of " + f.key())
 }
 
+// unit is what a time is counted in.
+func (f field) unit() time.Duration {
+	if f.tag.Get("unit") == "ms" {
+		return time.Millisecond
+	}
+	return time.Second
+}
+
 // format is the inverse of parse, for display: secrets are hidden.
-func format(value any) string {
-	switch v := value.(type) {
+func (f field) format() string {
+	switch v := f.value.Interface().(type) {
 	case bool:
 		if v {
 			return "enabled"
@@ -48,11 +56,12 @@ func format(value any) string {
 	case int64:
 		return formatSize(v)
 	case time.Duration:
-		return strconv.Itoa(int(v / time.Second))
+		return strconv.Itoa(int(v / f.unit()))
 	case fs.FileMode:
 		return formatMode(v)
+	default:
+		return fmt.Sprint(v)
 	}
-	return fmt.Sprint(value)
 }
 
 func (f field) checkOneOf(word string) error {
@@ -216,6 +225,10 @@ func (f field) elements() []element {
 		defaults := f.defaultWords()
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			list = append(list, element{key: key, value: v[key], fallback: defaults[key]})
+		}
+	case []string:
+		for i, word := range v {
+			list = append(list, element{key: strconv.Itoa(i), value: word})
 		}
 	case []Rule:
 		for _, rule := range v {
