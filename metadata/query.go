@@ -110,21 +110,30 @@ func selectRows(ctx context.Context, q queryer, table, query string, args ...any
 	return found, rows.Err()
 }
 
-// repairName undoes what a PHP connection in latin1 has done: it wrote UTF-8
-// into columns that were told to hold something else, and we are given each
-// byte as a character of its own. The hash, made of the true bytes, tells.
+// repairName gives a row its true name, see [TrueName], and with it the trunk.
 func (k *keyed) repairName() {
-	if isASCII(k.Name) || Hash(k.Name) == k.hash {
+	name := TrueName(k.Name, k.hash)
+	if name == k.Name {
 		return
 	}
-	bytes, err := charmap.Windows1252.NewEncoder().String(k.Name)
-	if err != nil || Hash(bytes) != k.hash {
-		return
-	}
-	k.Name = bytes
+	k.Name = name
 	if trunk, err := charmap.Windows1252.NewEncoder().String(k.Trunk); err == nil {
 		k.Trunk = trunk
 	}
+}
+
+// TrueName undoes what a PHP connection in latin1 has done: it wrote UTF-8
+// into columns that were told to hold something else, and we are given each
+// byte as a character of its own. The name_hash, made of the true bytes, tells.
+func TrueName(name, hash string) string {
+	if isASCII(name) || Hash(name) == hash {
+		return name
+	}
+	bytes, err := charmap.Windows1252.NewEncoder().String(name)
+	if err != nil || Hash(bytes) != hash {
+		return name
+	}
+	return bytes
 }
 
 func isASCII(s string) bool {
