@@ -27,8 +27,9 @@ type Filter struct {
 	// Replica allows reading from the replica, which may lag.
 	Replica bool
 
-	trunk   string // name_trunk is exactly this
-	pattern string // name matches this LIKE pattern, approximately
+	trunk      string // name_trunk is exactly this
+	pattern    string // name, or that of a generation's lock without its suffix, matches this LIKE pattern, approximately
+	generating bool   // locks of generations alone
 }
 
 // selective is the part of the filter for which the tables have an index; it
@@ -52,7 +53,7 @@ func (f Filter) selective(s *Store, table string) condition {
 func (f Filter) rest() condition {
 	var c condition
 	if f.pattern != "" {
-		c.and(condition{"`name` LIKE ? ESCAPE '|'", []any{f.pattern}})
+		c.and(condition{"(`name` LIKE ? ESCAPE '|' OR `name` LIKE ? ESCAPE '|')", []any{f.pattern, f.pattern + GeneratingSuffix}})
 	}
 	if len(f.Scopes) > 0 {
 		c.and(condition{"`scope` IN (" + placeholders(len(f.Scopes)) + ")", anys(f.Scopes)})
@@ -67,6 +68,14 @@ func (f Filter) rest() condition {
 		c.and(condition{"ABS(`mtime`) < ?", []any{f.MTimeBefore}})
 	}
 	return c
+}
+
+// locks is the condition of generating.
+func (f Filter) locks() condition {
+	if !f.generating {
+		return condition{}
+	}
+	return condition{"`name` LIKE ?", []any{"%" + GeneratingSuffix}}
 }
 
 // bounds is the part of the filter that is about name_hash.

@@ -18,12 +18,17 @@ type Layout struct {
 // Table returns the table of a path: the cache table when the path contains
 // CacheDir and does not contain StorageDir, both as plain substrings.
 func (l Layout) Table(name string) string {
-	cache := l.CacheDir != "" && strings.Contains(name, l.CacheDir)
-	storage := l.StorageDir != "" && strings.Contains(name, l.StorageDir)
-	if cache && !storage && l.CacheTable != "" {
+	if l.CacheTable != "" && l.Cache(name) {
 		return l.CacheTable
 	}
 	return StorageTable
+}
+
+// Cache reports whether a path is that of a cache file, also where both kinds
+// share one table.
+func (l Layout) Cache(name string) bool {
+	cache := l.CacheDir != "" && strings.Contains(name, l.CacheDir)
+	return cache && (l.StorageDir == "" || !strings.Contains(name, l.StorageDir))
 }
 
 // Tables returns the one or two tables in the order in which everything here
