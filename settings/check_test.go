@@ -42,7 +42,7 @@ func TestDistance(t *testing.T) {
 func TestLegacyKeysAreNotMisspelt(t *testing.T) {
 	opts := optionsFor(t, map[string]string{
 		"file.ini": "[ClusteringSettings]\nFileHandler=eZDFSFileHandler\nExtensionDirectories[]=x\n[ClusterEventsSettings]\nClusterEvents=enabled\nListener=x\n" +
-			"[eZDFSClusteringSettings]\nMountPointPath=.nfs\n[FileSettings]\nHandlers[]=x\n[PassThroughSettings]\nContentDisposition[]=x\n[BinaryFileSettings]\nHandler=x\n",
+			"[eZDFSClusteringSettings]\nMountPointPath=.nfs\n[FileSettings]\nHandlers[]=x\n[PassThroughSettings]\nContentDisposition[image/png]=inline\n[BinaryFileSettings]\nHandler=x\n",
 		"site.ini": "[FileSettings]\nTemporaryDir=cache/temp\nSiteDir=x\nLogDir=log\nVarLogDir=x\nVarDir=var\nLogFilePermissions=0666\nTemporaryPermissions=0777\n" +
 			"[DatabaseSettings]\nServer=x\nPort=\nUser=x\nPassword=x\nDatabase=x\nCharset=\nSocket=x\nSQLOutput=disabled\nConnectRetries=0\n" +
 			"[ContentSettings]\nViewCaching=enabled\nCachedViewPreferences[full]=x\nStaticCache=disabled\nCacheDir=content\nCacheThreshold=250\n[SiteSettings]\nK=v\n[RoleSettings]\nK=v\n",

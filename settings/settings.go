@@ -34,18 +34,20 @@ type Settings struct {
 	// settings and of local files start from.
 	Root string
 
-	Clustering Clustering `file:"file.ini" group:"ClusteringSettings"`
-	DFS        DFS        `file:"file.ini" group:"eZDFSClusteringSettings"`
-	Dispatch   Dispatch   `file:"file.ini" group:"DispatchableDFS"`
-	Events     Events     `file:"file.ini" group:"ClusterEventsSettings"`
-	Changes    Changes    `file:"file.ini" group:"ChangeFeed"`
-	RowCache   RowCache   `file:"file.ini" group:"RowCache"`
-	LocalCache LocalCache `file:"file.ini" group:"LocalCache"`
-	Webhook    Webhook    `file:"file.ini" group:"Webhook"`
-	Memcached  Memcached  `file:"memcachedcluster.ini" group:"ServerSettings"`
-	Files      Files      `file:"site.ini" group:"FileSettings"`
-	Content    Content    `file:"site.ini" group:"ContentSettings"`
-	SiteDB     SiteDB     `file:"site.ini" group:"DatabaseSettings"`
+	Clustering  Clustering  `file:"file.ini" group:"ClusteringSettings"`
+	DFS         DFS         `file:"file.ini" group:"eZDFSClusteringSettings"`
+	Dispatch    Dispatch    `file:"file.ini" group:"DispatchableDFS"`
+	Events      Events      `file:"file.ini" group:"ClusterEventsSettings"`
+	Changes     Changes     `file:"file.ini" group:"ChangeFeed"`
+	RowCache    RowCache    `file:"file.ini" group:"RowCache"`
+	LocalCache  LocalCache  `file:"file.ini" group:"LocalCache"`
+	Webhook     Webhook     `file:"file.ini" group:"Webhook"`
+	Gateway     Gateway     `file:"file.ini" group:"Gateway"`
+	PassThrough PassThrough `file:"file.ini" group:"PassThroughSettings"`
+	Memcached   Memcached   `file:"memcachedcluster.ini" group:"ServerSettings"`
+	Files       Files       `file:"site.ini" group:"FileSettings"`
+	Content     Content     `file:"site.ini" group:"ContentSettings"`
+	SiteDB      SiteDB      `file:"site.ini" group:"DatabaseSettings"`
 
 	// The backends by instance name, "s3" or "s3:media". Those are here that
 	// the routing names, that have a group of their own, or whose default
@@ -135,6 +137,34 @@ type Webhook struct {
 	URL     string        `key:"URL" env:"DFS_WEBHOOK_URL" doc:"Where events are posted, as JSON."`
 	Secret  Secret        `key:"Secret" env:"DFS_WEBHOOK_SECRET" doc:"Key of the HMAC-SHA256 in the header X-Ezdfs-Signature; empty sends none."`
 	Timeout time.Duration `key:"Timeout" unit:"ms" min:"1" default:"5000" doc:"Milliseconds that one request may take."`
+}
+
+// Gateway is [Gateway] of file.ini: what the HTTP gateway serves and how.
+type Gateway struct {
+	PublicPrefixes  []string `key:"PublicPrefixes" doc:"Prefixes that are served beside the storage files, such as one of cache files; end one with a slash to mean a directory."`
+	PrivatePrefixes []string `key:"PrivatePrefixes" doc:"Prefixes that are served to holders of a signed URL alone. Of several prefixes that match a path the longest counts."`
+	URLSecret       Secret   `key:"URLSecret" env:"DFS_GATEWAY_URL_SECRET" doc:"Keys of signed URLs, at least 16 characters each, separated by blanks: the first signs, all are accepted."`
+
+	HTTPCache     bool          `key:"HTTPCache" default:"enabled" doc:"Send ETag, Last-Modified and Expires and answer conditional requests."`
+	HTTPRange     bool          `key:"HTTPRange" default:"enabled" doc:"Serve ranges."`
+	ExpiryTimeout time.Duration `key:"ExpiryTimeout" default:"86400" doc:"Seconds for which caches may keep a file without asking, in Expires and Cache-Control; 0 sends neither."`
+	PoweredBy     string        `key:"XPoweredBy" default:"eZ Publish" doc:"The header X-Powered-By; empty for none."`
+	ServedBy      string        `key:"ServedBy" doc:"The header Served-by; by default the host's name."`
+	SurrogateKey  bool          `key:"SurrogateKey" default:"enabled" doc:"Send surrogate keys of the path, its directories, scope and trunk in the header Surrogate-Key (Fastly)."`
+	CacheTag      bool          `key:"CacheTag" default:"enabled" doc:"Send them in Cache-Tag (Cloudflare, Akamai)."`
+	XKey          bool          `key:"XKey" default:"enabled" doc:"Send them in xkey (Varnish)."`
+	AllowOrigins  []string      `key:"AllowOrigins" doc:"Origins whose scripts may read files, such as https://www.example.com, or * for all."`
+
+	Redirect         map[string]string `key:"Redirect" oneof:"public|signed" doc:"Redirect[prefix]=public sends requests to the object's own URL, signed to one that is good for a while; the longest prefix counts. Files on NFS are served."`
+	RedirectLifetime time.Duration     `key:"RedirectLifetime" min:"1" default:"900" doc:"Seconds for which the signed URL of a redirect is good."`
+	SendfileHeader   string            `key:"SendfileHeader" doc:"X-Accel-Redirect or X-Sendfile: the web server in front sends the files on NFS."`
+	SendfilePrefix   string            `key:"SendfilePrefix" doc:"Put before the path in that header: an internal location of nginx, or the mount."`
+	RetryAfter       time.Duration     `key:"RetryAfter" min:"1" default:"5" doc:"Seconds after which clients may try again while the database or a store is down."`
+}
+
+// PassThrough is [PassThroughSettings] of file.ini.
+type PassThrough struct {
+	ContentDisposition map[string]string `key:"ContentDisposition" oneof:"attachment|inline" default:"application/x-shockwave-flash=inline" doc:"Content-Disposition by MIME type, attachment or inline. Files of scope binaryfile or mediafile of any other type are attachments."`
 }
 
 // Memcached is [ServerSettings] of memcachedcluster.ini, the settings of the

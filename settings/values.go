@@ -199,8 +199,9 @@ func (f field) setDefault() error {
 func (f field) defaultWords() map[string]string {
 	words := map[string]string{}
 	for item := range strings.SplitSeq(f.tag.Get("default"), ";") {
-		key, word, _ := strings.Cut(item, "=")
-		words[key] = word
+		if key, word, ok := strings.Cut(item, "="); ok {
+			words[key] = word
+		}
 	}
 	return words
 }

@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"bytes"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"strconv"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/cluster"
+)
+
+// sendParts sends several ranges as multipart/byteranges (RFC 9110 section
+// 14.6). first is open at the first of them; each of the others is opened when
+// its turn comes and must be of the same body.
+func (x *exchange) sendParts(first *cluster.File, ranges []byteRange) {
+	header := x.w.Header()
+	frame := newFrame(header["Content-Type"][0], ranges, first.Row.Size)
+	header["Content-Type"] = []string{"multipart/byteranges; boundary=" + frame.boundary}
+	header["Content-Length"] = []string{strconv.FormatInt(frame.length, 10)}
+	x.w.WriteHeader(http.StatusPartialContent)
+	for i, r := range ranges {
+		io.WriteString(x.w, frame.heads[i]) // a lost connection shows in the body's copy
+		if i == 0 {
+			x.copy(first, r.length)
+			continue
+		}
+		x.copyPart(first, r)
+	}
+	io.WriteString(x.w, frame.end)
+}
+
+// copyPart sends another range of the body that first reads.
+func (x *exchange) copyPart(first *cluster.File, r byteRange) {
+	name := first.Row.Name
+	f, err := x.files.Open(x.r.Context(), name, cluster.Range(r.start, r.length))
+	if err != nil {
+		x.abort(name, 0, r.length, err)
+	}
+	defer f.Close()
+	if f.Info().Version != first.Info().Version || f.Row.Size != first.Row.Size {
+		x.abort(name, 0, r.length, backends.ErrChanged)
+	}
+	x.copy(f, r.length)
+}
+
+// frame is what stands around the parts of a multipart body.
+type frame struct {
+	boundary string
+	heads    []string // before each part
+	end      string
+	length   int64 // of all, parts included
+}
+
+func newFrame(contentType string, ranges []byteRange, size int64) frame {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b) // a bytes.Buffer takes everything
+	f := frame{boundary: w.Boundary()}
+	take := func() string {
+		defer b.Reset()
+		f.length += int64(b.Len())
+		return b.String()
+	}
+	for _, r := range ranges {
+		w.CreatePart(textproto.MIMEHeader{
+			"Content-Type": {contentType}, "Content-Range": {r.contentRange(size)},
+		})
+		f.heads = append(f.heads, take())
+		f.length += r.length
+	}
+	w.Close()
+	f.end = take()
+	return f
+}
