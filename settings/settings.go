@@ -175,6 +175,7 @@ type Memcached struct {
 	ConnectTimeout time.Duration `key:"ConnectionTimeout" unit:"ms" min:"1" default:"2000" doc:"Milliseconds to connect."`
 	Timeout        time.Duration `key:"Timeout" unit:"ms" min:"1" default:"100" doc:"Milliseconds that one answer may take; then the database is asked."`
 	TTL            time.Duration `key:"TTL" min:"1" default:"3600" doc:"Seconds for which a row is kept."`
+	SharedWithPHP  bool          `key:"SharedWithPHP" default:"enabled" doc:"Whether PHP frontends use the same servers. Without them no change of a family has to remove its rows, or everything, from the servers."`
 }
 
 // Files is [FileSettings] of site.ini.
