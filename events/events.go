@@ -17,7 +17,11 @@ package events
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/hex"
 	"strings"
+	"time"
 
 	"example.com/ezdfs/metadata"
 )
@@ -32,7 +36,8 @@ const (
 	// there, Event.Missing.
 	StoreMetadata Kind = "storeMetadata"
 	// DeleteFile: the path Subject changed. Sent for every delete, purge,
-	// store, copy and move.
+	// store, copy and move. Where nothing but the name_hash of the path is
+	// known, Subject is "" and Hash says it.
 	DeleteFile Kind = "deleteFile"
 	// DeleteByLike: every path that begins with Subject, byte for byte. The
 	// legacy passes it as a pattern, Event.Like.
@@ -57,6 +62,8 @@ const (
 type Event struct {
 	Kind    Kind
 	Subject string // a clean path, or what names the family
+	// Hash is the name_hash of the path of a DeleteFile that has no Subject.
+	Hash string
 	// Common, Dir and Suffix are the parts of DeleteByDirList.
 	Common, Dir, Suffix string
 	// Row is that of StoreMetadata; where Missing is set it has a Name alone.
@@ -69,17 +76,38 @@ type Event struct {
 	// number that was current when the row was asked for: a deletion with a
 	// higher one may have come after the row was read.
 	Seq uint64
+	// Time is when the event was published; for StoreMetadata it is when the
+	// row was asked for, so that its age is never underestimated.
+	Time time.Time
 }
 
 // Family reports whether the event is about many paths.
 func (e Event) Family() bool { return e.Kind != StoreMetadata && e.Kind != DeleteFile }
 
-// Name returns the path that an event of one path is about.
+// Name returns the path that an event of one path is about, "" where only its
+// Hash is known.
 func (e Event) Name() string {
 	if e.Kind == StoreMetadata {
 		return e.Row.Name
 	}
 	return e.Subject
+}
+
+// PathKey returns the [PathKey] of the path that an event of one path is about.
+func (e Event) PathKey() uint64 {
+	if name := e.Name(); name != "" || e.Hash == "" {
+		return PathKey(name)
+	}
+	var sum [md5.Size]byte
+	hex.Decode(sum[:], []byte(e.Hash[:min(len(e.Hash), 2*len(sum))]))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// PathKey returns the beginning of a path's name_hash as a number, by which
+// events of a path and of its bare hash are told to be about the same.
+func PathKey(name string) uint64 {
+	sum := md5.Sum([]byte(name))
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // Like returns the argument of the legacy's deleteByLike: Subject as an SQL
@@ -95,7 +123,7 @@ type Listener interface {
 	Name() string
 	// Notify handles events, oldest first. After an error the same events are
 	// sent again, later and perhaps with others after them, unless the error
-	// is [Permanent].
+	// is [Permanent]. The batch is the hub's: it is not to be kept.
 	Notify(ctx context.Context, batch []Event) error
 	// Close releases what the listener holds. No method is called after it.
 	Close() error
@@ -103,7 +131,8 @@ type Listener interface {
 
 // Inline is a Listener that only touches this process's memory, and so is told
 // before the operation returns, by NotifyInline instead of Notify. NotifyInline
-// is called concurrently.
+// is called concurrently: of two events the one with the higher Seq is the
+// later one, whichever arrives first.
 type Inline interface {
 	Listener
 	NotifyInline(event Event)
