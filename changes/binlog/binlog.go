@@ -1,0 +1,159 @@
+package binlog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"iter"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/replication"
+
+	"example.com/ezdfs/changes"
+	"example.com/ezdfs/metadata"
+)
+
+const sourceName = "binlog"
+
+// Source reads the binary log of one server. Every stream has a connection of
+// its own.
+type Source struct {
+	config    metadata.Config
+	tables    []string
+	db        *sql.DB
+	logger    *slog.Logger
+	heartbeat time.Duration
+	remarks   []Remark
+}
+
+var _ changes.Source = (*Source)(nil)
+
+// Open connects to the server of a configuration and makes sure that its
+// binary log can be read. Where that is not so, the error is an
+// *[UnavailableError]; a server that is down is another error. User and
+// Password of the configuration are those that read the log; the user needs
+// REPLICATION SLAVE, for MySQL without GTIDs also REPLICATION CLIENT, and
+// SELECT on the two tables.
+func Open(ctx context.Context, c metadata.Config) (*Source, error) {
+	if c.Engine != metadata.MySQL {
+		return nil, &UnavailableError{Reason: string(c.Engine) + " has no binary log", Fix: "use the journal, or DBBackend=MySQL"}
+	}
+	db, err := metadata.Server(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{config: c, tables: c.Layout.Tables(), db: db, logger: c.Logger, heartbeat: heartbeat}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if err := s.try(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// try asks for the end of the log, which takes every privilege that reading it
+// takes.
+func (s *Source) try(ctx context.Context) error {
+	server, err := s.ask(ctx)
+	if err != nil {
+		return err
+	}
+	s.remarks = server.remarks()
+	head, err := s.head(ctx, server)
+	if err != nil {
+		return err
+	}
+	c, err := s.dial(ctx)
+	if err != nil {
+		return server.logError("", err)
+	}
+	defer c.close()
+	if err := c.request(head, s.heartbeat, false); err != nil {
+		return server.logError("", err)
+	}
+	if _, err := c.next(); err != nil && !errors.Is(err, io.EOF) {
+		return server.logError("", err)
+	}
+	return nil
+}
+
+// Name implements changes.Source.
+func (s *Source) Name() string { return sourceName }
+
+// Remarks returns what about the server, as it was when it was opened, works
+// but could be better.
+func (s *Source) Remarks() []Remark { return s.remarks }
+
+// Head implements changes.Source.
+func (s *Source) Head(ctx context.Context) (changes.Position, error) {
+	server, err := s.ask(ctx)
+	if err != nil {
+		return "", err
+	}
+	head, err := s.head(ctx, server)
+	if err != nil {
+		return "", err
+	}
+	return place{state: head}.position(), nil
+}
+
+// Changes implements changes.Source.
+func (s *Source) Changes(ctx context.Context, after changes.Position, follow bool) iter.Seq2[changes.Change, error] {
+	return func(yield func(changes.Change, error) bool) {
+		(&stream{source: s, after: after, follow: follow, yield: yield}).run(ctx)
+	}
+}
+
+// Close implements changes.Source.
+func (s *Source) Close() error { return s.db.Close() }
+
+// ask reads the server's settings, and returns an error where they rule the
+// log out.
+func (s *Source) ask(ctx context.Context) (*server, error) {
+	server, err := askServer(ctx, s.db)
+	if err != nil {
+		return nil, server.classify("ask for the server's settings", err)
+	}
+	return &server, server.check()
+}
+
+func (s *Source) head(ctx context.Context, server *server) (state, error) {
+	head, err := server.head(ctx, s.db)
+	if err != nil {
+		return nil, server.classify("ask for the end of the log", err)
+	}
+	return head, nil
+}
+
+// begin finds the place of a position.
+func (s *Source) begin(ctx context.Context, server *server, after changes.Position) (place, error) {
+	switch after {
+	case changes.Newest:
+		head, err := s.head(ctx, server)
+		return place{state: head}, err
+	case changes.Oldest:
+		oldest, err := server.oldest(ctx, s.db)
+		if err != nil {
+			err = server.classify("ask for the beginning of the log", err)
+		}
+		return place{state: oldest}, err
+	}
+	return parsePlace(after)
+}
+
+// ours reports whether a table is one of the two.
+func (s *Source) ours(table *replication.TableMapEvent) bool {
+	if !strings.EqualFold(string(table.Schema), s.config.Name) {
+		return false
+	}
+	for _, name := range s.tables {
+		if strings.EqualFold(name, string(table.Table)) {
+			return true
+		}
+	}
+	return false
+}

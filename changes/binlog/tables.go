@@ -1,0 +1,61 @@
+package binlog
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/replication"
+)
+
+// liveTables is tables as the server has them.
+type liveTables struct {
+	source *Source
+	server *server
+	known  schema // nil until it is needed
+	// lost is the error of a stream that cannot go on where it stands.
+	lost func(reason string) error
+}
+
+var _ tables = (*liveTables)(nil)
+
+func (t *liveTables) columns(ctx context.Context, table *replication.TableMapEvent) (columns, error) {
+	if t.known == nil {
+		known, err := loadSchema(ctx, t.source.db, t.source.tables)
+		if err != nil {
+			return columns{}, t.server.classify("ask for columns", err)
+		}
+		t.known = known
+	}
+	c, err := t.known.columns(table)
+	if err != nil {
+		err = t.lost(err.Error())
+	}
+	return c, err
+}
+
+func (t *liveTables) lookup(ctx context.Context, table string, list []rowChange) error {
+	for _, name := range t.source.tables {
+		if strings.EqualFold(name, table) {
+			return t.server.classify("look up names", lookup(ctx, t.source.db, name, list))
+		}
+	}
+	return nil
+}
+
+func (t *liveTables) ours(table *replication.TableMapEvent) bool { return t.source.ours(table) }
+
+func (t *liveTables) effect(e *replication.QueryEvent) effect {
+	return effectOf(string(e.Query), string(e.Schema), t.source.config.Name, t.source.tables)
+}
+
+func (t *liveTables) lose(reason string) error { return t.lost(reason) }
+
+func (t *liveTables) reload() { t.known = nil }
+
+func (t *liveTables) host(id uint32) string {
+	if id == t.server.id {
+		return t.server.host
+	}
+	return strconv.FormatUint(uint64(id), 10)
+}
