@@ -13,6 +13,11 @@ type dialect struct {
 	onDuplicate string
 	// onDuplicateKeep does too, where rows that exist are only to be locked.
 	onDuplicateKeep string
+	// onDuplicateState follows the VALUES of a state that is only to be there.
+	onDuplicateState string
+	// gapsFill says that an identifier of the journal may become visible after
+	// a higher one.
+	gapsFill bool
 	// forUpdate locks the rows that a SELECT inside a transaction reads.
 	forUpdate string
 	// byKey after a table, which it may name with %s, makes a query walk the
@@ -27,7 +32,7 @@ type dialect struct {
 	// ddl is the schema, an embedded file.
 	ddl string
 	// inspect describes the tables that exist among those named.
-	inspect func(ctx context.Context, db *sql.DB, tables []string) (map[string]tableInfo, error)
+	inspect func(ctx context.Context, q queryer, tables []string) (map[string]tableInfo, error)
 	// classify says what an error of the engine means.
 	classify func(error) fault
 	// open connects. Config has its defaults.

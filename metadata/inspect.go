@@ -10,8 +10,8 @@ import (
 )
 
 // query runs a query and calls scan for every row.
-func query(ctx context.Context, db *sql.DB, scan func(*sql.Rows) error, text string, args ...any) (err error) {
-	rows, err := db.QueryContext(ctx, text, args...)
+func query(ctx context.Context, q queryer, scan func(*sql.Rows) error, text string, args ...any) (err error) {
+	rows, err := q.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
 	}
@@ -25,10 +25,10 @@ func query(ctx context.Context, db *sql.DB, scan func(*sql.Rows) error, text str
 }
 
 // mysqlInspect reads the information schema.
-func mysqlInspect(ctx context.Context, db *sql.DB, tables []string) (map[string]tableInfo, error) {
+func mysqlInspect(ctx context.Context, q queryer, tables []string) (map[string]tableInfo, error) {
 	found := make(map[string]tableInfo, len(tables))
 	in := " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (" + placeholders(len(tables)) + ")"
-	err := query(ctx, db, func(rows *sql.Rows) error {
+	err := query(ctx, q, func(rows *sql.Rows) error {
 		var table, engine string
 		err := rows.Scan(&table, &engine)
 		found[table] = tableInfo{engine: engine, columns: make(map[string]columnInfo)}
@@ -37,7 +37,7 @@ func mysqlInspect(ctx context.Context, db *sql.DB, tables []string) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	err = query(ctx, db, func(rows *sql.Rows) error {
+	err = query(ctx, q, func(rows *sql.Rows) error {
 		var table, column string
 		var c columnInfo
 		err := rows.Scan(&table, &column, &c.kind, &c.chars, &c.bytes, &c.charset)
@@ -53,12 +53,12 @@ func mysqlInspect(ctx context.Context, db *sql.DB, tables []string) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	return found, mysqlIndexes(ctx, db, found, in, tables)
+	return found, mysqlIndexes(ctx, q, found, in, tables)
 }
 
-func mysqlIndexes(ctx context.Context, db *sql.DB, found map[string]tableInfo, in string, tables []string) error {
+func mysqlIndexes(ctx context.Context, q queryer, found map[string]tableInfo, in string, tables []string) error {
 	last := ""
-	return query(ctx, db, func(rows *sql.Rows) error {
+	return query(ctx, q, func(rows *sql.Rows) error {
 		var table, index, column string
 		if err := rows.Scan(&table, &index, &column); err != nil {
 			return err
@@ -82,11 +82,11 @@ var declaredType = regexp.MustCompile(`^(\w+)(?:\((\d+)\))?`)
 // sqliteInspect asks for the columns and indexes of each table. SQLite does
 // not enforce the declared widths; CheckRow does, so that a cluster can move
 // to MySQL later.
-func sqliteInspect(ctx context.Context, db *sql.DB, tables []string) (map[string]tableInfo, error) {
+func sqliteInspect(ctx context.Context, q queryer, tables []string) (map[string]tableInfo, error) {
 	found := make(map[string]tableInfo, len(tables))
 	for _, table := range tables {
 		info := tableInfo{columns: make(map[string]columnInfo), indexes: [][]string{nil}}
-		err := query(ctx, db, func(rows *sql.Rows) error {
+		err := query(ctx, q, func(rows *sql.Rows) error {
 			var column, declared string
 			var key int
 			err := rows.Scan(&column, &declared, &key)
@@ -102,7 +102,7 @@ func sqliteInspect(ctx context.Context, db *sql.DB, tables []string) (map[string
 		if len(info.columns) == 0 {
 			continue
 		}
-		if info.indexes, err = sqliteIndexes(ctx, db, table, info.indexes); err != nil {
+		if info.indexes, err = sqliteIndexes(ctx, q, table, info.indexes); err != nil {
 			return nil, err
 		}
 		found[table] = info
@@ -124,9 +124,9 @@ func sqliteColumn(declared string) columnInfo {
 	return c
 }
 
-func sqliteIndexes(ctx context.Context, db *sql.DB, table string, indexes [][]string) ([][]string, error) {
+func sqliteIndexes(ctx context.Context, q queryer, table string, indexes [][]string) ([][]string, error) {
 	last := ""
-	err := query(ctx, db, func(rows *sql.Rows) error {
+	err := query(ctx, q, func(rows *sql.Rows) error {
 		var index, column string
 		err := rows.Scan(&index, &column)
 		if index != last {

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -47,8 +48,8 @@ type Change struct {
 // Called while the rows of the subjects are locked, it keeps the changes of
 // each path in order. A database without a journal records nothing.
 func (tx *Tx) Record(changes ...Change) error {
-	if !tx.store.schema.Load().journal {
-		return nil
+	if there, err := tx.hasJournal(); !there {
+		return err
 	}
 	now := time.Now()
 	for chunk := range slices.Chunk(changes, chunkSize) {
@@ -69,4 +70,32 @@ func (tx *Tx) Record(changes ...Change) error {
 		}
 	}
 	return nil
+}
+
+// missingJournal is how long it is believed that there is no journal.
+const missingJournal = time.Second
+
+// hasJournal reports whether there is a journal. Where there is none it looks
+// again once in a while: a process that runs when somebody makes the table
+// records from then on.
+func (tx *Tx) hasJournal() (bool, error) {
+	info := tx.store.schema.Load()
+	if info.journal || time.Since(info.at) < missingJournal {
+		return info.journal, nil
+	}
+	if err := tx.store.inspect(tx.ctx, tx.tx); err != nil {
+		return false, tx.wrap("record", journalTable, err)
+	}
+	return tx.store.schema.Load().journal, nil
+}
+
+// HasJournal reports whether changes are recorded, looking for the table if
+// there was none when the store last looked.
+func (s *Store) HasJournal(ctx context.Context) (bool, error) {
+	if !s.schema.Load().journal {
+		if err := s.loadSchema(ctx); err != nil {
+			return false, err
+		}
+	}
+	return s.schema.Load().journal, nil
 }

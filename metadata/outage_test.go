@@ -137,7 +137,8 @@ func TestMissingTables(t *testing.T) {
 			t.Errorf("%s: %v", c.Engine, err)
 		}
 		problems, err := s.CheckSchema(t.Context())
-		if err != nil || len(problems) != 3 || problems[0].Severity != SeverityError || problems[2].Table != journalTable {
+		if err != nil || len(problems) != 4 || problems[0].Severity != SeverityError ||
+			problems[2].Table != journalTable || problems[3].Table != stateTable {
 			t.Errorf("%s: %v, %v", c.Engine, problems, err)
 		}
 		for range 2 {

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // schemaInfo is what the store knows about its tables.
 type schemaInfo struct {
 	tables  map[string]tableInfo
-	journal bool
+	journal bool // there is one
+	state   bool // there is a table of it
+	at      time.Time
 }
 
 // tableInfo describes a table that exists.
@@ -30,16 +33,22 @@ type columnInfo struct {
 
 // loadSchema looks at the tables that exist.
 func (s *Store) loadSchema(ctx context.Context) error {
-	tables := append(s.config.Layout.Tables(), journalTable)
 	return s.retry(ctx, func(ctx context.Context) (bool, error) {
-		found, err := s.dialect.inspect(ctx, s.pools.read, tables)
-		if err != nil {
-			return true, s.wrap("inspect", s.config.Name, err)
-		}
-		_, journal := found[journalTable]
-		s.schema.Store(&schemaInfo{tables: found, journal: journal})
-		return false, nil
+		return true, s.inspect(ctx, s.pools.read)
 	})
+}
+
+// inspect looks at the tables by a pool or a transaction.
+func (s *Store) inspect(ctx context.Context, q queryer) error {
+	at := time.Now()
+	found, err := s.dialect.inspect(ctx, q, append(s.config.Layout.Tables(), journalTable, stateTable))
+	if err != nil {
+		return s.wrap("inspect", s.config.Name, err)
+	}
+	_, journal := found[journalTable]
+	_, state := found[stateTable]
+	s.schema.Store(&schemaInfo{tables: found, journal: journal, state: state, at: at})
+	return nil
 }
 
 // lacksTables reports whether a legacy table did not exist when the store last

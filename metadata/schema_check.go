@@ -84,11 +84,19 @@ func (s *Store) CheckSchema(ctx context.Context) ([]Problem, error) {
 		problems = append(problems, checkIndexes(table, info)...)
 		problems = append(problems, checkWidths(table, info)...)
 	}
-	if !schema.journal {
-		problems = append(problems, Problem{SeverityWarning, journalTable,
-			"does not exist, so changes are not recorded", "create it with dfsctl schema create"})
+	return append(problems, schema.missing()...), nil
+}
+
+// missing lists which of our own tables do not exist.
+func (info *schemaInfo) missing() (problems []Problem) {
+	const create = "create it with dfsctl schema create"
+	if !info.journal {
+		problems = append(problems, Problem{SeverityWarning, journalTable, "does not exist, so changes are not recorded", create})
 	}
-	return problems, nil
+	if !info.state {
+		problems = append(problems, Problem{SeverityWarning, stateTable, "does not exist, so the journal is never pruned", create})
+	}
+	return problems
 }
 
 // checkStructure finds what makes a table unusable.

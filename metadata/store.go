@@ -18,6 +18,8 @@ type Store struct {
 	dialect *dialect
 	pools   pools
 	schema  atomic.Pointer[schemaInfo]
+
+	noNowait atomic.Bool // the server does not know NOWAIT
 }
 
 // Open connects to the database, trying again up to ConnectRetries times while
@@ -41,9 +43,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := s.loadSchema(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if !s.schema.Load().journal {
-		c.Logger.Info("changes are not recorded: the database has no table "+journalTable+
-			"; create it with dfsctl schema create", "database", c.Name)
+	for _, missing := range s.schema.Load().missing() {
+		c.Logger.Info(missing.Text, "table", missing.Table, "database", c.Name, "fix", missing.Fix)
 	}
 	return s, nil
 }

@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS `%[1]s` (
 -- Identifiers are handed out before the commit: one may become visible after a
 -- higher one, and a rollback leaves a gap. Changes of one path are in order,
 -- because the path's row is locked while they are recorded. `time` is
--- microseconds since 1970 by the clock of `host`.
+-- microseconds since 1970 by the clock of `host`. (TiDB has to be told to hand
+-- out identifiers in one order; others take that for a comment.)
 CREATE TABLE IF NOT EXISTS `ezdfs_journal` (
   `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   `kind` VARCHAR(32) NOT NULL,
@@ -48,4 +49,12 @@ CREATE TABLE IF NOT EXISTS `ezdfs_journal` (
   `time` BIGINT NOT NULL,
   `host` VARCHAR(255) NOT NULL DEFAULT '',
   PRIMARY KEY (`id`)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin /*T![auto_id_cache] AUTO_ID_CACHE=1 */;
+
+-- What the hosts tell each other: how far the journal was pruned, and up to
+-- where no transaction that recorded something is open any more.
+CREATE TABLE IF NOT EXISTS `ezdfs_state` (
+  `name` VARCHAR(64) NOT NULL,
+  `value` TEXT NOT NULL,
+  PRIMARY KEY (`name`)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
