@@ -41,7 +41,7 @@ func TestDistance(t *testing.T) {
 // of ours and that ezdfs does not use.
 func TestLegacyKeysAreNotMisspelt(t *testing.T) {
 	opts := optionsFor(t, map[string]string{
-		"file.ini": "[ClusteringSettings]\nFileHandler=eZDFSFileHandler\nExtensionDirectories[]=x\n[ClusterEventsSettings]\nClusterEvents=enabled\nListener=x\n" +
+		"file.ini": "[ClusteringSettings]\nFileHandler=eZDFSFileHandler\nExtensionDirectories[]=x\n[ClusterEventsSettings]\nClusterEvents=disabled\nListener=x\n" +
 			"[eZDFSClusteringSettings]\nMountPointPath=.nfs\n[FileSettings]\nHandlers[]=x\n[PassThroughSettings]\nContentDisposition[image/png]=inline\n[BinaryFileSettings]\nHandler=x\n",
 		"site.ini": "[FileSettings]\nTemporaryDir=cache/temp\nSiteDir=x\nLogDir=log\nVarLogDir=x\nVarDir=var\nLogFilePermissions=0666\nTemporaryPermissions=0777\n" +
 			"[DatabaseSettings]\nServer=x\nPort=\nUser=x\nPassword=x\nDatabase=x\nCharset=\nSocket=x\nSQLOutput=disabled\nConnectRetries=0\n" +
