@@ -55,14 +55,30 @@ func Open(ctx context.Context, c metadata.Config) (*Source, error) {
 	return s, nil
 }
 
-// try asks for the end of the log, which takes every privilege that reading it
-// takes.
+// try does all that takes a privilege.
 func (s *Source) try(ctx context.Context) error {
 	server, err := s.ask(ctx)
+	if number(err) == errDatabase {
+		return s.stranger(ctx, err)
+	}
 	if err != nil {
 		return err
 	}
 	s.remarks = server.remarks()
+	for _, table := range s.tables {
+		_, err := s.db.ExecContext(ctx, "SELECT 1 FROM `"+table+"` WHERE 1 = 0")
+		if number(err) == errTable {
+			return blind(server.user, s.config.Name, err)
+		}
+		if err != nil && number(err) != errNoTable {
+			return server.classify("read the tables", err)
+		}
+	}
+	return s.tryLog(ctx, server)
+}
+
+// tryLog begins to read at the end of the log.
+func (s *Source) tryLog(ctx context.Context, server *server) error {
 	head, err := s.head(ctx, server)
 	if err != nil {
 		return err
@@ -79,6 +95,25 @@ func (s *Source) try(ctx context.Context) error {
 		return server.logError("", err)
 	}
 	return nil
+}
+
+// stranger is the error of a user who may not use the database. Only a
+// connection without one tells which account it is.
+func (s *Source) stranger(ctx context.Context, refused error) error {
+	c, err := s.dial(ctx)
+	if err != nil {
+		return refused
+	}
+	defer c.close()
+	result, err := c.c.Execute("SELECT CURRENT_USER()")
+	if err != nil {
+		return refused
+	}
+	user, err := result.GetString(0, 0)
+	if err != nil {
+		return refused
+	}
+	return blind(account(user), s.config.Name, refused)
 }
 
 // Name implements changes.Source.

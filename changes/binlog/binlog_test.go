@@ -69,7 +69,7 @@ func TestResumeAnywhere(t *testing.T) {
 	source := s.open(t)
 	start := head(t, source)
 	s.put(t, "var/s/a", "", 1)
-	tx, err := s.Begin()
+	tx, err := s.pool.Begin()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,9 @@ import (
 
 // Error numbers of the server.
 const (
+	errDatabase    = 1044 // no privilege on the database
 	errSyntax      = 1064
+	errTable       = 1142 // no privilege on the table
 	errNoTable     = 1146
 	errPrivilege   = 1227
 	errLog         = 1236 // the log cannot be read from there

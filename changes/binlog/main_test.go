@@ -14,10 +14,13 @@ import (
 	"example.com/ezdfs/metadata"
 )
 
+// own is for the tests that change its settings or restart it.
+var own = testservice.NewMariaDB(testservice.MariaDBOptions{Binlog: true})
+
 // db is the server of the tests that need no settings or restarts of their own.
 var db = testservice.NewMariaDB(testservice.MariaDBOptions{Binlog: true})
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(testservice.Main(m, db.Close)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testservice.Main(m, db.Close, own.Close)) }
 
 var testLayout = metadata.Layout{VarDir: "var", CacheDir: "cache", StorageDir: "storage", CacheTable: "ezdfsfile_cache"}
 
@@ -30,7 +33,7 @@ const legacyTable = "CREATE TABLE %s (name TEXT NOT NULL, name_trunk TEXT NOT NU
 type site struct {
 	*testservice.MariaDB
 	config metadata.Config
-	*sql.DB
+	pool   *sql.DB
 }
 
 func newSite(tb testing.TB, server *testservice.MariaDB) *site {
@@ -42,7 +45,7 @@ func newSite(tb testing.TB, server *testservice.MariaDB) *site {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { pool.Close() })
-	s.DB = pool
+	s.pool = pool
 	s.run(tb, fmt.Sprintf(legacyTable, "ezdfsfile", "status TINYINT(1) NOT NULL DEFAULT 0, "))
 	s.run(tb, fmt.Sprintf(legacyTable, "ezdfsfile_cache", ""))
 	return s
@@ -50,7 +53,7 @@ func newSite(tb testing.TB, server *testservice.MariaDB) *site {
 
 func (s *site) run(tb testing.TB, statement string, args ...any) {
 	tb.Helper()
-	if _, err := s.DB.ExecContext(tb.Context(), statement, args...); err != nil {
+	if _, err := s.pool.ExecContext(tb.Context(), statement, args...); err != nil {
 		tb.Fatal(statement, err)
 	}
 }

@@ -46,6 +46,15 @@ type server struct {
 	variables map[string]string
 }
 
+// account is a CURRENT_USER() as GRANT takes it.
+func account(user string) string {
+	at := strings.LastIndexByte(user, '@')
+	if at < 0 {
+		return "'" + user + "'"
+	}
+	return "'" + user[:at] + "'@'" + user[at+1:] + "'"
+}
+
 const variables = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'hostname', 'server_id', 'server_uuid', 'log_bin'," +
 	" 'binlog_format', 'binlog_row_image', 'gtid_mode', 'binlog_expire_logs_seconds', 'expire_logs_days')"
 
@@ -54,9 +63,7 @@ func askServer(ctx context.Context, db *sql.DB) (s server, err error) {
 	if err := db.QueryRowContext(ctx, "SELECT CURRENT_USER()").Scan(&s.user); err != nil {
 		return s, err
 	}
-	if name, host, ok := strings.Cut(s.user, "@"); ok {
-		s.user = "'" + name + "'@'" + host + "'"
-	}
+	s.user = account(s.user)
 	rows, err := db.QueryContext(ctx, variables)
 	if err != nil {
 		return s, err
@@ -146,12 +153,16 @@ func (s *server) refused(err error) error {
 	return &UnavailableError{Reason: "the user " + s.user + " may not read the binary log", Fix: s.grant(), Err: err}
 }
 
+// blind is the error of a server that does not let our user read the tables.
+func blind(user, database string, err error) error {
+	return &UnavailableError{
+		Reason: "the user " + user + " may not read the tables",
+		Fix:    "run GRANT SELECT ON `" + database + "`.* TO " + user, Err: err,
+	}
+}
+
 // classify says what an error of asking the server means.
 func (s *server) classify(op string, err error) error {
-	var known *metadata.Error
-	if errors.As(err, &known) {
-		return err
-	}
 	if number(err) == errPrivilege {
 		return s.refused(err)
 	}
