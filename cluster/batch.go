@@ -160,14 +160,16 @@ func (b *batch) commit(ctx context.Context) error {
 		b.c.step(stepPublished)
 		return nil
 	})
-	if err != nil {
-		if published {
-			b.c.finish(ctx, err, b.rows()...)
-		}
-		return err
+	if err != nil && published {
+		b.c.finish(ctx, err, b.rows()...)
 	}
-	b.c.step(stepCommitted)
-	return nil
+	if published {
+		b.c.tellRows(b.rows()...)
+	}
+	if err == nil {
+		b.c.step(stepCommitted)
+	}
+	return err
 }
 
 func (b *batch) rows() []metadata.Row {

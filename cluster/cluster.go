@@ -25,10 +25,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/changes"
 	"example.com/ezdfs/dispatcher"
+	"example.com/ezdfs/events"
+	"example.com/ezdfs/localcache"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
@@ -42,6 +49,20 @@ type Cluster struct {
 	retries int    // of reads and copies that meet a change
 	logger  *slog.Logger
 	now     func() time.Time
+
+	hub       *events.Hub
+	listeners []events.Listener // given by options, told after those of the settings
+	feed      changes.Source    // nil where nobody listens to it
+	following sync.WaitGroup
+	unfollow  context.CancelFunc
+	transient bool // no caches that only a long life pays
+
+	local             *localcache.Cache
+	fills             singleflight.Group // of local copies
+	flights           flights            // generations of this process
+	generationTimeout time.Duration
+	staleHandling     map[string]string // by kind of cache file
+
 	// step is called between the steps of every write, so that tests can stop
 	// the process there.
 	step func(step)
@@ -62,6 +83,20 @@ func WithClock(now func() time.Time) Option {
 	return func(c *Cluster) { c.now = now }
 }
 
+// WithListeners adds listeners to those that the settings name
+// ([ClusterEventsSettings]). The cluster closes them.
+func WithListeners(listeners ...events.Listener) Option {
+	return func(c *Cluster) { c.listeners = append(c.listeners, listeners...) }
+}
+
+// ForOneCommand is for programs that end after an operation or two: rows are
+// not cached in memory, local copies not kept, and the change feed is not
+// followed, whatever the settings say. Everybody else is told of changes all
+// the same.
+func ForOneCommand() Option {
+	return func(c *Cluster) { c.transient = true }
+}
+
 // Open connects to the metadata store and opens every backend that the
 // settings route to. When some of it is wrong the error names all of it: a
 // database that cannot be reached, a mount that is not there. Buckets are not
@@ -76,24 +111,27 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 	config.Logger = c.logger
 	meta, metaErr := metadata.Open(ctx, config)
 	stores, storesErr := OpenStores(ctx, s, c.logger)
-	if err := errors.Join(metaErr, storesErr); err != nil {
-		if meta != nil {
-			meta.Close()
-		}
-		if stores != nil {
-			stores.Close()
-		}
-		return nil, err
+	listeners, listenErr := c.openListeners(s)
+	local, localErr := c.openLocal(s)
+	if err := errors.Join(metaErr, storesErr, listenErr, localErr); err != nil {
+		return nil, errors.Join(err, closeAll(meta, stores, local, listeners))
 	}
 	c.use(meta, stores, s)
+	c.local, c.listeners = local, slices.Concat(listeners, c.listeners)
+	if err := c.start(ctx, s); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	return c, nil
 }
 
 // New builds a cluster of parts that are open already; Close closes them. Of
-// the settings it uses the site root and MaxCopyRetries.
+// the settings it uses the site root, MaxCopyRetries and what is about stale
+// caches; it has the listeners of the options and keeps no local copies.
 func New(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings, options ...Option) *Cluster {
 	c := apply(options)
 	c.use(meta, stores, s)
+	c.local, _ = localcache.Open(localcache.Options{}) // nothing that could fail
+	c.hub = events.New(c.listeners, events.Options{QueueSize: s.Events.QueueSize, Logger: c.logger})
 	return c
 }
 
@@ -108,12 +146,35 @@ func apply(options []Option) *Cluster {
 func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings) {
 	c.meta, c.stores, c.root = meta, stores, s.Root
 	c.retries = max(s.DFS.MaxCopyRetries, 2) // the first look never draws conclusions
+	c.generationTimeout, c.staleHandling = s.Content.GenerationTimeout, s.Clustering.StaleHandling
 }
 
-// Close closes the metadata store and all backends.
-func (c *Cluster) Close() error {
-	return errors.Join(c.stores.Close(), c.meta.Close())
+// start begins what goes on in the background: listeners, and the change feed
+// where one of them keeps rows in this process.
+func (c *Cluster) start(ctx context.Context, s settings.Settings) error {
+	c.hub = events.New(c.listeners, events.Options{QueueSize: s.Events.QueueSize, Logger: c.logger})
+	inline := func(l events.Listener) bool { _, ok := l.(events.Inline); return ok }
+	if !slices.ContainsFunc(c.listeners, inline) {
+		return nil
+	}
+	return nil
 }
+
+// Close lets the listeners take what they have not heard yet, for a few
+// seconds at most, and closes the metadata store and all backends.
+func (c *Cluster) Close() error {
+	var errs []error
+	if c.feed != nil {
+		c.unfollow()
+		c.following.Wait()
+		errs = append(errs, c.feed.Close())
+	}
+	errs = append(errs, c.hub.Close(context.Background())) // bounded by its drain timeout
+	return errors.Join(append(errs, c.local.Close(), c.stores.Close(), c.meta.Close())...)
+}
+
+// Listeners tells how each listener fares.
+func (c *Cluster) Listeners() []events.Stats { return c.hub.Stats() }
 
 // Root returns the site root, under which Fetch puts local files.
 func (c *Cluster) Root() string { return c.root }

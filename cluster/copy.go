@@ -131,6 +131,9 @@ func (t *transfer) commit(ctx context.Context) error {
 		c.step(stepPublished)
 		return nil
 	})
+	if published {
+		t.tell()
+	}
 	if err != nil {
 		if published {
 			c.finish(ctx, err, t.dst)
@@ -143,6 +146,13 @@ func (t *transfer) commit(ctx context.Context) error {
 	}
 	c.step(stepCommitted)
 	return nil
+}
+
+func (t *transfer) tell() {
+	t.c.tellRows(t.dst)
+	if t.move {
+		t.c.tellRows(t.src)
+	}
 }
 
 // lock takes the locks of both rows in the order of their hashes, as every

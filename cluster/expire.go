@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"example.com/ezdfs/events"
 	"example.com/ezdfs/metadata"
 )
 
@@ -19,7 +20,9 @@ func (c *Cluster) Expire(ctx context.Context, paths ...string) (int64, error) {
 		}
 		names[i] = name
 	}
-	return c.meta.Expire(ctx, names...)
+	n, err := c.meta.Expire(ctx, names...)
+	c.tell(events.DeleteFile, names...)
+	return n, err
 }
 
 // ExpirePrefix expires every file whose path begins with prefix, byte for
@@ -30,7 +33,9 @@ func (c *Cluster) ExpirePrefix(ctx context.Context, prefix string) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	return c.meta.ExpirePrefix(ctx, clean)
+	n, err := c.meta.ExpirePrefix(ctx, clean)
+	c.tell(events.DeleteByLike, clean)
+	return n, err
 }
 
 // ExpireTrunk expires the family of files whose trunk is trunk, byte for byte,
@@ -40,7 +45,9 @@ func (c *Cluster) ExpireTrunk(ctx context.Context, trunk string) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
-	return c.meta.ExpireTrunk(ctx, clean)
+	n, err := c.meta.ExpireTrunk(ctx, clean)
+	c.tell(events.DeleteByNametrunk, clean)
+	return n, err
 }
 
 // ExpireWildcard expires the files that match a pattern of *, ? and {a,b},
@@ -52,7 +59,24 @@ func (c *Cluster) ExpireWildcard(ctx context.Context, pattern string) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	return c.meta.ExpireWildcard(ctx, clean)
+	n, err := c.meta.ExpireWildcard(ctx, clean)
+	c.tell(events.DeleteByWildcard, clean)
+	return n, err
+}
+
+// ExpireScope expires every file of a scope whose path begins with prefix, ""
+// for all, and returns how many were live. The tables have no index of scopes:
+// it reads them, or what the prefix leaves of them, from one end to the other.
+func (c *Cluster) ExpireScope(ctx context.Context, scope, prefix string) (int64, error) {
+	if prefix != "" {
+		var err error
+		if prefix, err = cleanPrefix(prefix); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.meta.ExpireScope(ctx, scope, prefix)
+	c.tell(events.DeleteByScope, scope)
+	return n, err
 }
 
 // ExpireDirList expires, for each directory, what lies under
@@ -67,11 +91,14 @@ func (c *Cluster) ExpireDirList(ctx context.Context, dirs []string, common, suff
 		if err != nil {
 			return total, err
 		}
-		expire := c.meta.ExpirePrefix
+		expire, event := c.meta.ExpirePrefix, events.Event{
+			Kind: events.DeleteByDirList, Subject: target, Common: common, Dir: dir, Suffix: suffix,
+		}
 		if isTrunk(target, common) {
-			expire = c.meta.ExpireTrunk
+			expire, event = c.meta.ExpireTrunk, events.Event{Kind: events.DeleteByNametrunk, Subject: target}
 		}
 		n, err := expire(ctx, target)
+		c.hub.Publish(event)
 		total += n
 		if err != nil {
 			return total, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/events"
 	"example.com/ezdfs/metadata"
 )
 
@@ -35,6 +36,7 @@ func (c *Cluster) mend(ctx context.Context, name string) (metadata.Row, error) {
 		row.Size, row.MTime = info.Size, max(info.ModTime.Unix(), 1)
 		return c.setRow(tx, row, metadata.KindRepair)
 	})
+	c.tell(events.DeleteFile, name)
 	return row, err
 }
 

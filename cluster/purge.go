@@ -101,10 +101,10 @@ func (c *Cluster) Purge(ctx context.Context, path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := c.meta.Expire(ctx, name); err != nil {
+	if _, err := c.Expire(ctx, name); err != nil {
 		return 0, err
 	}
-	if _, err := c.meta.ExpirePrefix(ctx, name+"/"); err != nil {
+	if _, err := c.ExpirePrefix(ctx, name+"/"); err != nil {
 		return 0, err
 	}
 	batch, err := c.purge(ctx, []metadata.Row{{Name: name}}, time.Time{})
@@ -171,6 +171,7 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 		}
 		return forget(tx, batch.Removed)
 	})
+	c.tellRows(batch.Removed...)
 	if err != nil {
 		return PurgeBatch{}, err
 	}

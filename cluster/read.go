@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/events"
 	"example.com/ezdfs/metadata"
 )
 
@@ -20,16 +21,22 @@ func (c *Cluster) Stat(ctx context.Context, path string) (metadata.Row, error) {
 	if err != nil {
 		return metadata.Row{}, err
 	}
-	return c.meta.Get(ctx, name)
+	return c.row(ctx, name)
+}
+
+// row returns the row of a clean name: a listener's, where one knows it.
+func (c *Cluster) row(ctx context.Context, name string) (metadata.Row, error) {
+	return c.hub.Load(ctx, name, func(ctx context.Context) (metadata.Row, error) { return c.meta.Get(ctx, name) })
 }
 
 // Exists reports whether path has a live row.
 func (c *Cluster) Exists(ctx context.Context, path string) (bool, error) {
-	row, err := c.Stat(ctx, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	name, err := metadata.CleanName(path)
+	if err != nil {
+		return false, err
 	}
-	return err == nil && row.Live(), err
+	row, exists, err := c.hub.Exists(ctx, name, func(ctx context.Context) (metadata.Row, error) { return c.meta.Get(ctx, name) })
+	return exists && row.Live(), err
 }
 
 // ExistsStored reports whether path has a live row and a body on its backend.
@@ -103,7 +110,7 @@ func (c *Cluster) Open(ctx context.Context, path string, options ...ReadOption) 
 	}
 	read := newReading(options)
 	for attempt := 1; ; attempt++ {
-		f, again, err := c.open(ctx, name, read, attempt >= c.retries)
+		f, again, err := c.open(ctx, name, read, attempt)
 		if !again {
 			return f, err
 		}
@@ -115,9 +122,16 @@ func (c *Cluster) Open(ctx context.Context, path string, options ...ReadOption) 
 
 // open makes one attempt. It asks for another when row and body do not fit
 // each other, which the writer between the two will have settled a moment
-// later; only the last attempt draws conclusions.
-func (c *Cluster) open(ctx context.Context, name string, read reading, last bool) (f *File, again bool, err error) {
-	row, err := c.meta.Get(ctx, name)
+// later; only the last attempt draws conclusions. Only the first one believes
+// the listeners, who must have been wrong then.
+func (c *Cluster) open(ctx context.Context, name string, read reading, attempt int) (f *File, again bool, err error) {
+	last := attempt >= c.retries
+	ask := c.row
+	if attempt > 1 {
+		c.tell(events.DeleteFile, name)
+		ask = c.meta.Get
+	}
+	row, err := ask(ctx, name)
 	if err != nil {
 		return nil, false, err
 	}

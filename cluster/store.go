@@ -46,7 +46,7 @@ func (c *Cluster) Store(ctx context.Context, path string, body io.Reader, option
 	}
 	defer c.discard(ctx, staged, name)
 	c.step(stepStaged)
-	return row, c.publish(ctx, row, staged)
+	return row, c.publish(ctx, row, staged, nil)
 }
 
 // stage is the first half of every write: the body is in its store, complete
@@ -114,12 +114,18 @@ func (c *Cluster) modTime(t time.Time) time.Time {
 }
 
 // publish is the second half of every write: lock or insert the row, journal
-// the change, make the body visible, commit. The row gets its final values
-// when it is locked, which nobody sees before the commit, so that nothing but
-// the commit can fail once the body is visible.
-func (c *Cluster) publish(ctx context.Context, row metadata.Row, staged backends.Staged) error {
+// the change, make the body visible, commit, tell the listeners. The row gets
+// its final values when it is locked, which nobody sees before the commit, so
+// that nothing but the commit can fail once the body is visible. First, where
+// it is not nil, comes before all else in the transaction; it may run again.
+func (c *Cluster) publish(ctx context.Context, row metadata.Row, staged backends.Staged, first func(*metadata.Tx) error) error {
 	published := false
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
+		if first != nil {
+			if err := first(tx); err != nil {
+				return err
+			}
+		}
 		if err := c.setRow(tx, row, metadata.KindStore); err != nil {
 			return err
 		}
@@ -136,6 +142,9 @@ func (c *Cluster) publish(ctx context.Context, row metadata.Row, staged backends
 	})
 	if err != nil && published {
 		c.finish(ctx, err, row)
+	}
+	if published {
+		c.tellRows(row)
 	}
 	if err == nil {
 		c.step(stepCommitted)

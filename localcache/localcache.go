@@ -124,6 +124,14 @@ func (c *Cache) Get(row metadata.Row) (*File, bool) {
 	return f, found
 }
 
+// Keeps reports whether a copy of a row's body that is begun now would have
+// room, and could be trusted.
+func (c *Cache) Keeps(row metadata.Row) bool {
+	now := c.now()
+	room := c.memory.takes(row.Size) || c.disk != nil && blocks(row.Size) <= c.disk.maxSize
+	return room && row.Size >= 0 && identity{row.Size, absolute(row.MTime), now.UnixNano()}.trusted(now, c.skew)
+}
+
 // Stale opens the newest copy of a path, whatever row it was made for and
 // whether or not there still is one; [File.ModTime] tells that row's time. It
 // is what may be served while a path is generated anew (contract section 3).

@@ -1,0 +1,125 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"example.com/ezdfs/localcache"
+	"example.com/ezdfs/metadata"
+)
+
+// cachedRow returns the row of a cache file, in one query for all who ask for
+// it at the same time. A path without a row is no error.
+func (c *Cluster) cachedRow(ctx context.Context, name string) (row metadata.Row, exists bool, err error) {
+	row, err = c.hub.LoadShared(ctx, name, func(ctx context.Context) (metadata.Row, error) { return c.meta.Get(ctx, name) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return metadata.Row{Name: name}, false, nil
+	}
+	return row, err == nil, err
+}
+
+// openFresh opens the body that a row names: the local copy of it, which is
+// made where there is none, or the stored body. The row returned is that of
+// what was opened.
+func (c *Cluster) openFresh(ctx context.Context, row metadata.Row) (io.ReadCloser, metadata.Row, error) {
+	if f, ok := c.local.Get(row); ok {
+		return f, row, nil
+	}
+	if f, ok := c.copyHere(ctx, row); ok {
+		return f, row, nil
+	}
+	f, err := c.openRow(ctx, row)
+	if err != nil {
+		return nil, row, err
+	}
+	return f, f.Row, nil
+}
+
+// openRow opens the stored body of a row, without asking for the row again
+// where the two fit.
+func (c *Cluster) openRow(ctx context.Context, row metadata.Row) (*File, error) {
+	body, err := c.stores.Open(ctx, row.Name, 0, -1)
+	if err == nil {
+		if body.Info().Size == row.Size {
+			return &File{Row: row, Reader: body}, nil
+		}
+		body.Close()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return c.Open(ctx, row.Name)
+}
+
+// copyHere makes a local copy of a row's body and opens it; all who need it at
+// the same time wait for one transfer. It says no where copies are not kept, or
+// this one could not be trusted, and leaves it to the caller to find out what
+// is wrong with a body that cannot be read.
+func (c *Cluster) copyHere(ctx context.Context, row metadata.Row) (*localcache.File, bool) {
+	if !c.local.Keeps(row) {
+		return nil, false
+	}
+	key := fmt.Sprint(row.Hash(), row.MTime, row.Size)
+	done := c.fills.DoChan(key, func() (any, error) {
+		return nil, c.fillLocal(context.WithoutCancel(ctx), row)
+	})
+	select {
+	case result := <-done:
+		if result.Err != nil {
+			return nil, false
+		}
+	case <-ctx.Done():
+		return nil, false
+	}
+	return c.local.Get(row)
+}
+
+func (c *Cluster) fillLocal(ctx context.Context, row metadata.Row) error {
+	w := c.local.Create(row, c.now())
+	defer w.Discard()
+	f, err := c.openRow(ctx, row)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if f.Row != row {
+		return errAlone
+	}
+	if _, err := io.Copy(w, f); err != nil {
+		return err
+	}
+	return w.Commit()
+}
+
+// openStale opens what may be shown of a cache file while it is generated: the
+// local copy if it is the newest that was stored, else the stored body, which
+// stays until a purge, else whatever copy there is.
+func (c *Cluster) openStale(ctx context.Context, row metadata.Row, exists bool) (*Entry, bool) {
+	local, haveLocal := c.local.Stale(row.Name)
+	if haveLocal && (!exists || local.ModTime().Unix() == row.ModTime().Unix()) {
+		return staleEntry(row, local.Size(), local.ModTime(), local), true
+	}
+	if exists {
+		if body, err := c.stores.Open(ctx, row.Name, 0, -1); err == nil {
+			if haveLocal {
+				local.Close()
+			}
+			return staleEntry(row, body.Info().Size, row.ModTime(), body), true
+		}
+	}
+	if haveLocal {
+		return staleEntry(row, local.Size(), local.ModTime(), local), true
+	}
+	return nil, false
+}
+
+func staleEntry(row metadata.Row, size int64, modTime time.Time, body io.ReadCloser) *Entry {
+	row.Size = size
+	if row.ModTime().Unix() != modTime.Unix() {
+		row.MTime, row.Expired = -modTime.Unix(), true
+	}
+	return &Entry{Row: row, Origin: Stale, body: body}
+}
