@@ -108,6 +108,10 @@ type rowChange struct {
 	row   int // its number in the transaction, see decoder.rows
 }
 
+// defaults is what the columns of a new row hold that a minimal image leaves
+// out (contract section 1).
+var defaults = image{scope: optional[string]{"", true}, mtime: optional[int64]{0, true}, expired: optional[int64]{0, true}}
+
 // rowChanges reads an event. A row whose key has changed is two changes.
 func rowChanges(event *replication.RowsEvent, c columns, first int) (list []rowChange) {
 	add := func(kind metadata.Kind, i image) {
@@ -117,7 +121,7 @@ func rowChanges(event *replication.RowsEvent, c columns, first int) (list []rowC
 	switch event.Type() {
 	case replication.EnumRowsEventTypeInsert:
 		for _, row := range event.Rows {
-			i := c.image(row)
+			i := c.image(row).or(defaults)
 			add(i.kind(), i)
 		}
 	case replication.EnumRowsEventTypeDelete:
