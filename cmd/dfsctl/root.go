@@ -32,7 +32,7 @@ func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		newQuickstart, newConfig, newIni, newRoute, newSchema,
 		newPut, newGet, newCat, newStat, newLs, newCp, newMv, newRm, newURL,
-		newExpire, newPurge, newClusterize, newUnclusterize,
+		newExpire, newPurge, newChanges, newClusterize, newUnclusterize,
 		newDoctor, newVersion,
 	}
 }
