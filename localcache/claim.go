@@ -84,7 +84,7 @@ func isOurs(dir string) (bool, error) {
 func mark(dir string) error {
 	temp := filepath.Join(dir, tagName+"."+rand.Text())
 	defer os.Remove(temp)
-	if err := os.WriteFile(temp, []byte(tagText), 0o600); err != nil {
+	if err := os.WriteFile(temp, []byte(tagText), 0o644); err != nil {
 		return err
 	}
 	return os.Rename(temp, filepath.Join(dir, tagName))

@@ -2,6 +2,7 @@ package localcache
 
 import (
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -12,8 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"example.com/ezdfs/metadata"
 )
 
 // disk is the tier of the directory. A nil *disk keeps nothing.
@@ -27,6 +26,7 @@ type disk struct {
 
 	claimed atomic.Bool // the directory is known to be ours
 	claims  sync.Mutex
+	owner   owner
 	index   index
 	fresh   atomic.Int64 // bytes written since the last scan
 
@@ -48,6 +48,12 @@ func (d *disk) claim() error {
 	d.claims.Lock()
 	defer d.claims.Unlock()
 	err := claim(d.dir)
+	if err == nil {
+		d.owner, err = ownerOf(d.dir)
+	}
+	if err == nil {
+		err = errors.Join(d.owner.own(filepath.Join(d.dir, tagName)), d.owner.own(filepath.Join(d.dir, tempDir)))
+	}
 	d.claimed.Store(err == nil)
 	return err
 }
@@ -229,7 +235,7 @@ func (d *disk) publish(temp string, h header) error {
 	}
 	err := os.Rename(temp, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(path), 0o700); err == nil {
+		if err = d.makeDirs(filepath.Dir(path)); err == nil {
 			err = os.Rename(temp, path)
 		}
 	}
@@ -237,6 +243,20 @@ func (d *disk) publish(temp string, h header) error {
 		d.index.set(s, h.key, entry{size: blocks(h.size), used: now.UnixNano()})
 	}
 	return err
+}
+
+// makeDirs makes the two levels of directories above a copy.
+func (d *disk) makeDirs(dir string) error {
+	for _, dir := range []string{filepath.Dir(dir), dir} {
+		err := os.Mkdir(dir, 0o700)
+		if err == nil {
+			err = d.owner.own(dir)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // createTemp creates a locked file in tmp. The lock goes with the process, and
@@ -252,10 +272,14 @@ func (d *disk) createTemp(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = d.owner.own(f.Name())
+	}
+	if err != nil {
 		f.Close()
 		os.Remove(f.Name())
-		return nil, &os.PathError{Op: "flock", Path: f.Name(), Err: err}
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return f, nil
 }
@@ -265,18 +289,4 @@ func (d *disk) openTemp(name string) (*os.File, error) {
 		return nil, fs.ErrNotExist
 	}
 	return os.OpenFile(filepath.Join(d.dir, tempDir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-}
-
-// accepts makes a predicate of the rule for trusting copies.
-func accepts(row metadata.Row, now time.Time, skew time.Duration, racy *atomic.Int64) func(identity) bool {
-	return func(id identity) bool {
-		if !id.of(row) {
-			return false
-		}
-		if !id.trusted(now, skew) {
-			racy.Add(1)
-			return false
-		}
-		return true
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"sync/atomic"
 	"time"
 
 	"example.com/ezdfs/metadata"
@@ -97,3 +98,17 @@ func (id identity) outdates(other identity, now time.Time) bool {
 }
 
 func absolute(mtime int64) int64 { return max(mtime, -mtime) }
+
+// accepts makes a predicate of the rule for trusting copies.
+func accepts(row metadata.Row, now time.Time, skew time.Duration, racy *atomic.Int64) func(identity) bool {
+	return func(id identity) bool {
+		if !id.of(row) {
+			return false
+		}
+		if !id.trusted(now, skew) {
+			racy.Add(1)
+			return false
+		}
+		return true
+	}
+}
