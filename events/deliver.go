@@ -31,7 +31,7 @@ func (m *member) run(ctx context.Context) {
 // did not arrive. A batch that is refused for good becomes a Lost event, which
 // has to arrive all the same: a cache must not go on with what it holds.
 func (m *member) deliver(ctx context.Context, retry failsafe.Policy[any], batch []Event) []Event {
-	err := failsafe.With(retry, m.breaker).WithContext(ctx).Run(func() error {
+	err := failsafe.With(retry, m.telling).WithContext(ctx).Run(func() error {
 		if len(batch) == 0 {
 			return nil
 		}
@@ -90,6 +90,9 @@ func (m *member) stats() Stats {
 		return s
 	}
 	s.Pending, s.Delivered, s.Dropped = m.queue.read()
-	s.Breaker = breakerStates[m.breaker.State()]
+	s.Breaker = breakerStates[m.telling.State()]
+	if m.telling.IsClosed() {
+		s.Breaker = breakerStates[m.asking.State()]
+	}
 	return s
 }

@@ -42,7 +42,7 @@ type Stats struct {
 	Pending   int    // waiting, those included that are being sent
 	Dropped   uint64 // lost: the queue was full, the listener refused them, or the hub was closed
 	Failed    uint64 // calls of the listener that failed
-	Breaker   string // "closed", "open" or "half-open"; "" for Inline
+	Breaker   string // "closed", "open" or "half-open": of Notify, or where that is closed of the filters; "" for Inline
 }
 
 // breakerStates are the names of the states in Stats.

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,9 +233,10 @@ func TestLogRate(t *testing.T) {
 // While a listener fails its breaker is open, and it is called once a delay.
 func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down, calls := true, 0
+		var up atomic.Bool
+		calls := 0
 		r := &recorder{notify: func(context.Context, []Event) error {
-			if calls++; down {
+			if calls++; !up.Load() {
 				return errors.New("down")
 			}
 			return nil
@@ -245,7 +247,7 @@ func TestBreaker(t *testing.T) {
 		synctest.Wait()
 		equal(t, "calls", calls, 5)
 		equal(t, "breaker", h.Stats()[0].Breaker, "open")
-		down = false
+		up.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		equal(t, "calls", calls, 6)

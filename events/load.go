@@ -84,6 +84,7 @@ func (h *Hub) query(ctx context.Context, name string, query Query) (metadata.Row
 		switch {
 		case err == nil:
 			event.Row = row
+			event.Row.Name = name
 		case errors.Is(err, fs.ErrNotExist):
 			event.Row, event.Missing = metadata.Row{Name: name}, true
 		default:

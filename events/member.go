@@ -19,10 +19,11 @@ type member struct {
 	existence ExistenceFilter // nil where it is none
 	options   Options
 
-	queue   *queue        // nil for Inline, as are the next two
-	ended   chan struct{} // closed when the worker has ended
-	breaker circuitbreaker.CircuitBreaker[any]
-	told    atomic.Uint64 // Inline: events handled
+	queue   *queue                             // nil for Inline, as are the next three
+	ended   chan struct{}                      // closed when the worker has ended
+	telling circuitbreaker.CircuitBreaker[any] // of Notify
+	asking  circuitbreaker.CircuitBreaker[any] // of the filters
+	told    atomic.Uint64                      // Inline: events handled
 	failed  atomic.Uint64
 	broken  atomic.Bool // Inline: it panicked, so what it holds may be wrong
 
@@ -39,14 +40,19 @@ func newMember(l Listener, o Options) *member {
 	if m.inline == nil {
 		m.ended = make(chan struct{})
 		m.queue = newQueue(o.QueueSize, m.answers())
-		m.breaker = circuitbreaker.NewBuilder[any]().
-			WithFailureThreshold(uint(o.BreakerFailures)).
-			WithSuccessThreshold(1).
-			WithDelay(o.BreakerDelay).
-			WithJitterFactor(0.2).
-			Build()
+		m.telling, m.asking = newBreaker(o), newBreaker(o)
 	}
 	return m
+}
+
+// newBreaker returns a breaker that after a pause lets one trial through.
+func newBreaker(o Options) circuitbreaker.CircuitBreaker[any] {
+	return circuitbreaker.NewBuilder[any]().
+		WithFailureThreshold(uint(o.BreakerFailures)).
+		WithSuccessThreshold(1).
+		WithDelay(o.BreakerDelay).
+		WithJitterFactor(0.2).
+		Build()
 }
 
 func (m *member) answers() bool { return m.metadata != nil || m.existence != nil }
@@ -78,7 +84,7 @@ func (m *member) ask(ctx context.Context, name string, existence bool) Answer {
 		}
 		return answer
 	}
-	if m.queue.pending.behind(name) || !m.breaker.TryAcquirePermit() {
+	if m.queue.pending.behind(name) || !m.asking.TryAcquirePermit() {
 		return Answer{}
 	}
 	limited, cancel := context.WithTimeout(ctx, m.options.AskTimeout)
@@ -120,12 +126,12 @@ func (m *member) call(ctx context.Context, name string, filter filterFunc) (answ
 func (m *member) record(ctx context.Context, err error) {
 	switch {
 	case err == nil:
-		m.breaker.RecordSuccess()
+		m.asking.RecordSuccess()
 	case ctx.Err() == nil:
 		m.fail("a listener could not be asked", err)
-		m.breaker.RecordFailure()
-	case m.breaker.IsHalfOpen():
-		m.breaker.RecordFailure()
+		m.asking.RecordFailure()
+	case m.asking.IsHalfOpen():
+		m.asking.RecordFailure()
 	}
 }
 

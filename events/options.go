@@ -21,8 +21,8 @@ type Options struct {
 	// MinBackoff and MaxBackoff bound the pause after a Notify that failed,
 	// which doubles from one to the other; 100 milliseconds and 30 seconds.
 	MinBackoff, MaxBackoff time.Duration
-	// BreakerFailures is after how many failures in a row, of Notify or of
-	// its filters, a listener is left alone for BreakerDelay; 5 and 5 seconds.
+	// BreakerFailures is after how many failures in a row of Notify it is left
+	// alone for BreakerDelay, and the same of its filters; 5 and 5 seconds.
 	BreakerFailures int
 	BreakerDelay    time.Duration
 	// DrainTimeout is how long Close waits for listeners at most; 5 seconds.
