@@ -58,6 +58,12 @@ func (l *Listener) pay(s *server) bool {
 	if err := l.dropAll(s); err != nil {
 		return false
 	}
+	return s.settle(debts)
+}
+
+// settle notes that all rows were dropped after the server had missed that many
+// deletions, and reports whether it missed none since.
+func (s *server) settle(debts uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.debts != debts {

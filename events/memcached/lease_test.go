@@ -18,7 +18,7 @@ func TestLeases(t *testing.T) {
 		{"asked before", func(l *leases) time.Time { l.ask("x", a); return time.Now() }, "a"},
 		{"asked after the row was", func(l *leases) time.Time {
 			asked := time.Now()
-			time.Sleep(1)
+			time.Sleep(time.Millisecond)
 			l.ask("x", a)
 			return asked
 		}, ""},

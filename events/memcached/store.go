@@ -41,7 +41,7 @@ func (l *Listener) store(row metadata.Row, asked time.Time) {
 // storable reports whether a row's trunk is one of the families that its path
 // tells: the row is not kept where a deletion of its trunk would not find it.
 func (l *Listener) storable(row metadata.Row) bool {
-	if row.Trunk != row.Name && l.shared && !legalKey(l.prefix+row.Trunk) {
+	if row.Trunk == "" || l.shared && row.Trunk != row.Name && !legalKey(l.prefix+row.Trunk) {
 		return false
 	}
 	return slices.Contains(cuts(row.Name), row.Trunk)

@@ -2,10 +2,14 @@ package testservice
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Memcached is a running memcached, empty at first.
@@ -43,7 +47,28 @@ func (m *Memcached) Kill() { m.run.Kill() }
 
 // Pause stops the service without ending it: connections are accepted and
 // nothing is answered until Resume.
-func (m *Memcached) Pause(tb testing.TB) { m.signal(tb, syscall.SIGSTOP) }
+func (m *Memcached) Pause(tb testing.TB) {
+	tb.Helper()
+	m.signal(tb, syscall.SIGSTOP)
+	for deadline := time.Now().Add(10 * time.Second); !m.stopped(); {
+		if time.Now().After(deadline) {
+			tb.Fatal("memcached does not stop")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stopped reports whether no thread of the service runs any more, which the
+// signal alone does not wait for. Elsewhere than on Linux it cannot be told.
+func (m *Memcached) stopped() bool {
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", m.run.cmd.Process.Pid))
+	for _, stat := range stats {
+		if data, err := os.ReadFile(stat); err == nil && !strings.Contains(string(data), ") T ") {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume lets the service go on with what it held.
 func (m *Memcached) Resume(tb testing.TB) { m.signal(tb, syscall.SIGCONT) }
