@@ -1,7 +1,8 @@
 // Package doctor looks at everything a cluster needs, each by itself: the
-// settings, the database with its tables and privileges, every backend. It
-// goes on after a failure, ends in bounded time when a service hangs, and says
-// of everything it finds what to do. It writes nothing unless asked to.
+// settings, the database with its tables and privileges, the change feed,
+// every backend. It goes on after a failure, ends in bounded time when a
+// service hangs, and says of everything it finds what to do. It writes nothing
+// unless asked to.
 //
 //	for finding := range doctor.Examine(ctx, doctor.Options{Settings: s}) {
 //		fmt.Println(finding)
@@ -67,8 +68,8 @@ type probe struct {
 	run     func(ctx context.Context) []Finding
 }
 
-// Examine yields what it finds: about the settings, the database and each
-// backend. All probes run at once, and one that does not answer in time is a
+// Examine yields what it finds: about the settings, the database, the change
+// feed and each backend. All probes run at once, and one that does not answer in time is a
 // finding; what it hangs in, say a dead NFS server, is left behind.
 func Examine(ctx context.Context, options Options) iter.Seq[Finding] {
 	if options.Timeout <= 0 {
@@ -99,7 +100,7 @@ func Examine(ctx context.Context, options Options) iter.Seq[Finding] {
 }
 
 func (o Options) probes() []probe {
-	probes := []probe{{"database", o.examineDatabase}}
+	probes := []probe{{"database", o.examineDatabase}, {changesSubject, o.examineChanges}}
 	for _, name := range cluster.BackendNames(o.Settings) {
 		probes = append(probes, probe{name, func(ctx context.Context) []Finding {
 			return o.examineBackend(ctx, name)

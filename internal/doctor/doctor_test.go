@@ -14,11 +14,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testservice.Main(m, logging.Close)) }
 
 // site returns the settings of a site on SQLite and one directory, both of
 // which are there.
@@ -64,7 +65,7 @@ func TestHealthy(t *testing.T) {
 	}
 	for _, write := range []bool{false, true} {
 		got := statuses(t, Options{Settings: s, Write: write})
-		want := []string{"ok settings", "ok database", "ok tables", "ok database", "ok nfs"}
+		want := []string{"ok settings", "ok database", "ok tables", "ok database", "ok changes", "ok nfs"}
 		if !slices.Equal(got, want) {
 			t.Errorf("write %v: found %q, want %q", write, got, want)
 		}
