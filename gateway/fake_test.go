@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -24,7 +25,7 @@ type fake struct {
 	open   func() (*cluster.File, error)
 	url    string
 	signed func(expires time.Duration) (string, error)
-	opened int // calls of Open
+	opened atomic.Int64 // calls of Open
 }
 
 var _ gateway.Files = (*fake)(nil)
@@ -45,7 +46,7 @@ func (f *fake) Stat(context.Context, string) (metadata.Row, error) {
 }
 
 func (f *fake) Open(_ context.Context, path string, options ...cluster.ReadOption) (*cluster.File, error) {
-	f.opened++
+	f.opened.Add(1)
 	if f.open != nil {
 		return f.open()
 	}

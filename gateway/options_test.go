@@ -175,20 +175,20 @@ func TestElsewhere(t *testing.T) {
 	accel := gateway.Options{SendfileHeader: "X-Accel-Redirect", SendfilePrefix: "/mnt/", MaxAge: time.Hour}
 	for _, test := range []struct {
 		name                     string
-		files                    fake
+		files                    *fake
 		o                        gateway.Options
 		status                   int
 		location, control, accel string
 	}{
-		{"public", fake{url: public}, redirects("/var/storage/", "public"), 302, public, "max-age=3600", ""},
-		{"signed", fake{url: public, signed: sign}, redirects("var/storage/", "signed"), 302, signed, "no-store", ""},
-		{"public, on NFS", fake{url: target}, redirects("var/storage/", "public"), 200, "", "max-age=3600", ""},
-		{"signed, on NFS", fake{url: target}, redirects("var/storage/", "signed"), 200, "", "max-age=3600", ""},
-		{"public, expired", fake{url: public, stat: gone}, redirects("var/storage/", "public"), 404, "", "no-store", ""},
-		{"signing fails", fake{url: public, signed: sign}, gateway.Options{Redirects: map[string]gateway.Redirect{"": "signed"}}, 503, "", "no-store", ""},
-		{"accel", fake{url: target}, accel, 200, "", "max-age=3600", "/mnt/var/storage/a"},
-		{"accel, on S3", fake{url: public}, accel, 200, "", "max-age=3600", ""},
-		{"accel, expired", fake{url: target, stat: gone}, accel, 404, "", "no-store", ""},
+		{"public", &fake{url: public}, redirects("/var/storage/", "public"), 302, public, "max-age=3600", ""},
+		{"signed", &fake{url: public, signed: sign}, redirects("var/storage/", "signed"), 302, signed, "no-store", ""},
+		{"public, on NFS", &fake{url: target}, redirects("var/storage/", "public"), 200, "", "max-age=3600", ""},
+		{"signed, on NFS", &fake{url: target}, redirects("var/storage/", "signed"), 200, "", "max-age=3600", ""},
+		{"public, expired", &fake{url: public, stat: gone}, redirects("var/storage/", "public"), 404, "", "no-store", ""},
+		{"signing fails", &fake{url: public, signed: sign}, gateway.Options{Redirects: map[string]gateway.Redirect{"": "signed"}}, 503, "", "no-store", ""},
+		{"accel", &fake{url: target}, accel, 200, "", "max-age=3600", "/mnt/var/storage/a"},
+		{"accel, on S3", &fake{url: public}, accel, 200, "", "max-age=3600", ""},
+		{"accel, expired", &fake{url: target, stat: gone}, accel, 404, "", "no-store", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := fakeFile("0123456789")

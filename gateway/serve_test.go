@@ -128,7 +128,7 @@ func TestBrokenBodies(t *testing.T) {
 func TestPartsOfOneBody(t *testing.T) {
 	f := fakeFile("0123456789")
 	f.open = func() (*cluster.File, error) {
-		return fileOf(f.row, strings.NewReader("01"), fmt.Sprint("version ", f.opened)), nil
+		return fileOf(f.row, strings.NewReader("01"), fmt.Sprint("version ", f.opened.Load())), nil
 	}
 	server := serve(t, gateway.New(f, gateway.Options{}))
 	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+target, nil)
@@ -141,8 +141,8 @@ func TestPartsOfOneBody(t *testing.T) {
 		_, err = io.ReadAll(answer.Body)
 		answer.Body.Close()
 	}
-	if err == nil || f.opened != 2 {
-		t.Errorf("parts of two bodies were joined (opened %d times)", f.opened)
+	if err == nil || f.opened.Load() != 2 {
+		t.Errorf("parts of two bodies were joined (opened %d times)", f.opened.Load())
 	}
 }
 
@@ -185,8 +185,8 @@ func TestFileThatNeverSettles(t *testing.T) {
 		return fileOf(f.row, bytes.NewReader(f.body), "1"), nil
 	}
 	w := get(t, gateway.New(f, gateway.Options{}), "GET", target, "Range: bytes=0-0")
-	if w.Code != http.StatusServiceUnavailable || f.opened > 10 {
-		t.Errorf("status %d after opening %d times", w.Code, f.opened)
+	if w.Code != http.StatusServiceUnavailable || f.opened.Load() > 10 {
+		t.Errorf("status %d after opening %d times", w.Code, f.opened.Load())
 	}
 }
 
@@ -197,14 +197,14 @@ func TestRowDecides(t *testing.T) {
 		"If-Modified-Since: Tue, 14 Nov 2023 22:13:20 GMT": 304,
 	} {
 		f := fakeFile("0123456789")
-		if w := get(t, gateway.New(f, gateway.Options{}), "GET", target, line); w.Code != status || f.opened > 0 {
-			t.Errorf("%s: %d, opened %d times", line, w.Code, f.opened)
+		if w := get(t, gateway.New(f, gateway.Options{}), "GET", target, line); w.Code != status || f.opened.Load() > 0 {
+			t.Errorf("%s: %d, opened %d times", line, w.Code, f.opened.Load())
 		}
 	}
 	f := fakeFile("0123456789")
 	f.stat = func() (metadata.Row, error) { return metadata.Row{}, errors.New("not to be asked") }
-	if w := get(t, gateway.New(f, gateway.Options{}), "GET", target); w.Code != 200 || f.opened != 1 {
-		t.Errorf("a plain GET: %d, opened %d times", w.Code, f.opened)
+	if w := get(t, gateway.New(f, gateway.Options{}), "GET", target); w.Code != 200 || f.opened.Load() != 1 {
+		t.Errorf("a plain GET: %d, opened %d times", w.Code, f.opened.Load())
 	}
 }
 
