@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -61,9 +60,8 @@ func (m *member) retryPolicy() failsafe.Policy[any] {
 		WithBackoff(m.options.MinBackoff, m.options.MaxBackoff).
 		WithJitterFactor(0.2).
 		WithDelayFunc(func(exec failsafe.ExecutionAttempt[any]) time.Duration {
-			var after retryAfterError
-			if errors.As(exec.LastError(), &after) {
-				return min(after.wait, maxRetryAfter)
+			if wait, ok := RetryDelay(exec.LastError()); ok {
+				return wait
 			}
 			return -1 // the backoff
 		}).

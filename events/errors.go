@@ -34,6 +34,13 @@ func RetryAfter(err error, wait time.Duration) error {
 	return retryAfterError{err, wait}
 }
 
+// RetryDelay returns how long an error made by [RetryAfter] asks to wait.
+func RetryDelay(err error) (wait time.Duration, ok bool) {
+	var after retryAfterError
+	ok = errors.As(err, &after)
+	return min(after.wait, maxRetryAfter), ok
+}
+
 // maxRetryAfter bounds what a listener can ask for.
 const maxRetryAfter = 5 * time.Minute
 
