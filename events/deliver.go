@@ -2,7 +2,9 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -31,26 +33,36 @@ func (m *member) run(ctx context.Context) {
 // has to arrive all the same: a cache must not go on with what it holds.
 func (m *member) deliver(ctx context.Context, retry failsafe.Policy[any], batch []Event) []Event {
 	err := failsafe.With(retry, m.telling).WithContext(ctx).Run(func() error {
-		if len(batch) == 0 {
-			return nil
-		}
 		err := m.notify(ctx, batch)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if !IsPermanent(err) {
-			m.fail("a listener failed and will be told again", err, "notifications", len(batch))
-			return err
+		batch = m.refused(batch, err)
+		if len(batch) == 0 {
+			return nothingLeft{err}
 		}
-		m.fail("a listener refused notifications, which are given up", err, "notifications", len(batch))
-		batch = m.queue.giveUp(batch)
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.As(err, new(nothingLeft)) {
 		return batch
 	}
 	m.queue.done(batch)
 	return nil
+}
+
+// nothingLeft is the error of a batch that need not be repeated.
+type nothingLeft struct{ error }
+
+// refused returns what is to be sent after a batch failed. Rows that were read
+// are not sent again: they grow old, and the listener may share what it keeps
+// with other hosts, who deleted them meanwhile.
+func (m *member) refused(batch []Event, err error) []Event {
+	if IsPermanent(err) {
+		m.fail("a listener refused notifications, which are given up", err, "notifications", len(batch))
+		return m.queue.giveUp(batch)
+	}
+	m.fail("a listener failed and will be told again", err, "notifications", len(batch))
+	return slices.DeleteFunc(batch, func(e Event) bool { return e.Kind == StoreMetadata })
 }
 
 // retryPolicy tries for ever, with growing pauses.
@@ -59,6 +71,7 @@ func (m *member) retryPolicy() failsafe.Policy[any] {
 		WithMaxRetries(-1).
 		WithBackoff(m.options.MinBackoff, m.options.MaxBackoff).
 		WithJitterFactor(0.2).
+		AbortIf(func(_ any, err error) bool { return errors.As(err, new(nothingLeft)) }).
 		WithDelayFunc(func(exec failsafe.ExecutionAttempt[any]) time.Duration {
 			if wait, ok := RetryDelay(exec.LastError()); ok {
 				return wait

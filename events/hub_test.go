@@ -135,6 +135,41 @@ func TestRetry(t *testing.T) {
 	})
 }
 
+// Rows that were read are sent once: what waits grows old.
+func TestHintsAreNotRepeated(t *testing.T) {
+	for _, err := range []error{errors.New("down"), Permanent(errors.New("no"))} {
+		t.Run(err.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				free := make(chan struct{})
+				r := &recorder{notify: func(context.Context, []Event) error {
+					<-free
+					if calls++; calls <= 2 {
+						return err
+					}
+					return nil
+				}}
+				h := New([]Listener{r}, Options{})
+				h.Load(t.Context(), "a", answering(metadata.Row{})) // a batch of its own
+				synctest.Wait()
+				h.Load(t.Context(), "b", answering(metadata.Row{}))
+				h.Publish(deletion("c"))
+				close(free)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				want := []string{"deleteFile c 1"}
+				if IsPermanent(err) {
+					want = []string{"lost 1"}
+				}
+				equal(t, "heard", r.heard(), want)
+				equal(t, "calls", calls, 3)
+				equal(t, "waiting", h.Stats()[0].Pending, 0)
+				closeHub(t, h)
+			})
+		})
+	}
+}
+
 // A listener can say when to try again.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
