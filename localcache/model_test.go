@@ -59,7 +59,7 @@ func TestModel(t *testing.T) {
 			defer func() { c.Close() }()
 			w.caches = append(w.caches, c)
 		}
-		paths := rapid.SampledFrom([]string{"a", "b", "a/b", "c", "d", "e"})
+		paths := rapid.SampledFrom([]string{"a", "a", "a", "a/b", "b", "c", "d"})
 		caches := rapid.SampledFrom(w.caches)
 		t.Repeat(map[string]func(*rapid.T){
 			"": func(t *rapid.T) {},
