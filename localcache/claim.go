@@ -98,7 +98,7 @@ func checkPlace(dir, root string, mounts []string) error {
 		return &DirError{dir, "is or holds the site root " + root}
 	}
 	for _, mount := range mounts {
-		if at := resolve(mount); within(at, dir) || within(dir, at) {
+		if at := resolve(mount); mount != "" && (within(at, dir) || within(dir, at)) {
 			return &DirError{dir, "is, holds or lies in the mounted tree " + mount}
 		}
 	}

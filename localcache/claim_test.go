@@ -58,6 +58,7 @@ func TestRefusedDirectories(t *testing.T) {
 
 func TestAcceptedDirectories(t *testing.T) {
 	site := t.TempDir()
+	t.Chdir(site) // an instance without a mount is not the current directory
 	for _, dir := range []string{"empty", "volume/lost+found"} {
 		if err := os.MkdirAll(filepath.Join(site, dir), 0o755); err != nil {
 			t.Fatal(err)
@@ -66,7 +67,7 @@ func TestAcceptedDirectories(t *testing.T) {
 	writeFile(t, filepath.Join(site, "half", tagName+".XYZ"), "Sig")
 	for _, dir := range []string{"new/and/deep", "empty", "volume", "half", "mount-not"} {
 		for range 2 { // the second time it is marked
-			c, err := Open(Options{Dir: filepath.Join(site, dir), MaxSize: 1 << 20, Root: site, Mounts: []string{filepath.Join(site, "mount")}})
+			c, err := Open(Options{Dir: filepath.Join(site, dir), MaxSize: 1 << 20, Root: site, Mounts: []string{filepath.Join(site, "mount"), ""}})
 			if err != nil {
 				t.Errorf("%s: %v", dir, err)
 				continue

@@ -144,6 +144,34 @@ func TestSameSecond(t *testing.T) {
 	}
 }
 
+// TestKeeps agrees with what Create and Get do.
+func TestKeeps(t *testing.T) {
+	now := newClock()
+	small := tiers(t, now)["disk"]
+	small.MaxSize = 1 << 20
+	for name, o := range map[string]Options{"none": {Now: now.Now}, "memory": {MemorySize: 1 << 20, Now: now.Now}, "disk": small} {
+		c := open(t, o)
+		for _, size := range []int{0, 1000, maxSmall, maxSmall + 1, 1<<20 - headerSize, 1 << 20} {
+			for _, age := range []time.Duration{-time.Hour, 0, time.Second, 3 * time.Second, time.Hour} {
+				body := strings.Repeat("x", size)
+				row := metadata.Row{Name: "var/a", Size: int64(size), MTime: now.Now().Add(-age).Unix()}
+				create(c, row, body, now.Now())
+				f, ok := c.Get(row)
+				if ok {
+					f.Close()
+				}
+				if got := c.Keeps(row); got != ok {
+					t.Errorf("%s: Keeps %d bytes, %v old: %v, but Get: %v", name, size, age, got, ok)
+				}
+				c.Remove("var/a")
+			}
+		}
+		if c.Keeps(metadata.Row{Size: -1}) {
+			t.Errorf("%s: keeps a negative size", name)
+		}
+	}
+}
+
 func TestStale(t *testing.T) {
 	now := newClock()
 	for name, o := range tiers(t, now) {
