@@ -56,7 +56,7 @@ func (r run) wide() bool { return r.width > maxStep }
 // pieces splits a run into some that cost no more than most.
 func (r run) pieces(most uint64) (pieces gapSet) {
 	for each := max(1, most/r.width); r.count > each && !r.wide(); r.count -= each {
-		pieces.addRun(run{r.lo, r.width, r.step, each})
+		pieces = append(pieces, run{r.lo, r.width, r.step, each})
 		r.lo += each * r.step
 	}
 	return append(pieces, r)

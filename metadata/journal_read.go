@@ -12,9 +12,12 @@ import (
 const (
 	// journalPage is how many entries one query reads.
 	journalPage = 1000
-	// gapAge is how long ago an identifier must have been handed out before a
-	// probe counts: for a moment it has no row yet that could be locked.
-	gapAge = time.Second
+	// minGapAge is how long ago an identifier must have been handed out before a
+	// probe counts: for a moment, which is longer while the server is stalled,
+	// it has no row yet that could be locked. It delays no entry.
+	minGapAge = 5 * time.Second
+	// probeEvery is the time between two probes.
+	probeEvery = time.Second
 )
 
 // JournalEntry is an entry as it is read.
@@ -49,16 +52,15 @@ type JournalReader struct {
 
 	// settled is an entry below which no gap is ever filled.
 	settled uint64
-	// aged is an identifier below which all were handed out more than gapAge
-	// ago; so will be those below mark, gapAge after marked.
+	// aged is an identifier below which all were handed out long enough ago; so
+	// will be those below mark, gapAge after marked.
 	aged, mark     uint64
 	marked, probed time.Time
 
 	anchored bool   // the entry before next was read
 	idsOnly  bool   // do not read what the entries say
-	text     string // of the gaps
-	textOf   int    // changes of the gaps that text knows
-	textMade int
+	text     string // of the gaps, behind a semicolon
+	stale    bool   // the gaps are others by now
 }
 
 // ReadJournal opens the journal at a position. A position that the journal no
@@ -79,7 +81,7 @@ func (s *Store) openJournal(ctx context.Context, after JournalPosition) (*Journa
 	}
 	r := &JournalReader{
 		store: s, next: max(after.next, 1), gaps: slices.Clone(after.gaps), head: head,
-		settled: state.settled, mark: head + 1, marked: time.Now(), anchored: after.next > 1,
+		settled: state.settled, mark: head + 1, marked: time.Now(), anchored: after.next > 1, stale: true,
 	}
 	if !s.dialect.gapsFill {
 		r.settled = math.MaxUint64
@@ -224,7 +226,7 @@ func (r *JournalReader) take(id uint64) bool {
 	if id < r.next {
 		r.forget(min(r.settled, id))
 		r.gaps.remove(id, id)
-		r.textMade++
+		r.stale = true
 		return true
 	}
 	r.forget(min(r.settled, id-1))
@@ -233,7 +235,7 @@ func (r *JournalReader) take(id uint64) bool {
 			return false
 		}
 		r.gaps.add(missing, id-1)
-		r.textMade++
+		r.stale = true
 	}
 	r.next, r.anchored = id+1, true
 	return true
@@ -244,14 +246,14 @@ func (r *JournalReader) take(id uint64) bool {
 func (r *JournalReader) forget(id uint64) {
 	if len(r.gaps) > 0 && r.gaps.first() <= id {
 		r.gaps.remove(0, id)
-		r.textMade++
+		r.stale = true
 	}
 }
 
 // position is Position as text.
 func (r *JournalReader) position() string {
-	if r.textOf != r.textMade {
-		r.textOf, r.text = r.textMade, ""
+	if r.stale {
+		r.stale, r.text = false, ""
 		if len(r.gaps) > 0 {
 			r.text = ";" + r.gaps.String()
 		}

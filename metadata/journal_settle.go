@@ -6,13 +6,13 @@ import (
 )
 
 // settle drops the gaps that nothing will fill, once they are old enough, at
-// most once every gapAge.
+// most once every second.
 func (r *JournalReader) settle(ctx context.Context) error {
 	now := time.Now()
-	if now.Sub(r.marked) >= gapAge {
+	if now.Sub(r.marked) >= r.store.gapAge {
 		r.aged, r.mark, r.marked = max(r.aged, r.mark), r.next, now
 	}
-	if len(r.gaps) == 0 || r.gaps.first() >= r.aged || now.Sub(r.probed) < gapAge {
+	if len(r.gaps) == 0 || r.gaps.first() >= r.aged || now.Sub(r.probed) < probeEvery {
 		return nil
 	}
 	old, young := r.gaps.split(r.aged)
@@ -29,7 +29,7 @@ func (r *JournalReader) settle(ctx context.Context) error {
 		return prunedError(state.pruned)
 	}
 	r.gaps, r.probed = append(unsettled, young...), now
-	r.textMade++
+	r.stale = true
 	return nil
 }
 
@@ -102,7 +102,7 @@ func (r *JournalReader) skip(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return r.store.wrap("read", journalTable, ctx.Err())
-	case <-time.After(gapAge / 10):
+	case <-time.After(probeEvery / 10):
 		return nil
 	}
 }

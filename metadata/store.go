@@ -19,7 +19,8 @@ type Store struct {
 	pools   pools
 	schema  atomic.Pointer[schemaInfo]
 
-	noNowait atomic.Bool // the server does not know NOWAIT
+	noNowait atomic.Bool   // the server does not know NOWAIT
+	gapAge   time.Duration // see minGapAge
 }
 
 // Open connects to the database, trying again up to ConnectRetries times while
@@ -31,7 +32,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{config: c, dialect: dialectOf(c.Engine)}
+	s := &Store{config: c, dialect: dialectOf(c.Engine), gapAge: minGapAge}
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
 		p, err := s.dialect.open(ctx, c)
 		s.pools = p

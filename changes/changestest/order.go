@@ -144,6 +144,15 @@ func testInFlight(t *testing.T, f Fixture) {
 		w.store("var/s/storage/fast", 1)
 		wantSteps(t, fromOldest.take(2), "var/s/storage/first store", "var/s/storage/fast store")
 		atHead = head(t, source)
+		for range 2 { // a stream that began with something in flight hands that on
+			w.store("var/s/storage/fast", 2)
+			w.expire("var/s/storage/fast")
+			got := collect(t, source, atHead)
+			wantSteps(t, got, "var/s/storage/fast store", "var/s/storage/fast expire")
+			if len(got) > 0 {
+				atHead = got[len(got)-1].Position
+			}
+		}
 		fromNewest = follow(t, source, changes.Newest)
 		w.storeUntilSeen(fromNewest, "var/s/storage/probe")
 		return nil
