@@ -74,16 +74,15 @@ func (x *exchange) setFile(row metadata.Row, v validators) {
 }
 
 func (x *exchange) setSurrogateKeys(header http.Header, row metadata.Row) {
-	keys := surrogate.Keys(row)
-	spaced := strings.Join(keys, " ")
+	keys := []string{surrogate.Header(row)}
 	if x.o.SurrogateKey {
-		header["Surrogate-Key"] = []string{spaced}
+		header["Surrogate-Key"] = keys[:1:1]
 	}
 	if x.o.XKey {
-		header["Xkey"] = []string{spaced}
+		header["Xkey"] = keys[:1:1]
 	}
 	if x.o.CacheTag {
-		header["Cache-Tag"] = []string{strings.Join(keys, ",")}
+		header["Cache-Tag"] = []string{strings.ReplaceAll(keys[0], " ", ",")}
 	}
 }
 

@@ -42,29 +42,32 @@ func Trunk(trunk string) string { return key('t', trunk) }
 
 // Keys lists the keys of a row: its path, its scope and trunk where it has
 // them, and its directories from the top down.
-func Keys(row metadata.Row) []string {
-	keys := make([]string, 0, 16)
-	keys = append(keys, Path(row.Name))
+func Keys(row metadata.Row) []string { return strings.Fields(Header(row)) }
+
+// Header returns Keys as one text, separated by blanks.
+func Header(row metadata.Row) string {
+	name := []byte(row.Name)
+	keys := make([]byte, 0, 16*(2+digits+1))
+	keys = appendKey(keys, 'p', name)
 	if row.Scope != "" {
-		keys = append(keys, Scope(row.Scope))
+		keys = appendKey(append(keys, ' '), 's', []byte(row.Scope))
 	}
 	if row.Trunk != "" && row.Trunk != row.Name {
-		keys = append(keys, Trunk(row.Trunk))
+		keys = appendKey(append(keys, ' '), 't', []byte(row.Trunk))
 	}
 	count := 0
-	for i := range len(row.Name) {
-		if row.Name[i] == '/' && count < MaxDirectories {
-			keys = append(keys, key('d', row.Name[:i]))
+	for i, c := range name {
+		if c == '/' && count < MaxDirectories {
+			keys = appendKey(append(keys, ' '), 'd', name[:i])
 			count++
 		}
 	}
-	return keys
+	return string(keys)
 }
 
-func key(kind byte, name string) string {
-	sum := md5.Sum([]byte(name))
-	var text [2 + digits]byte
-	text[0], text[1] = kind, '-'
-	hex.Encode(text[2:], sum[:digits/2])
-	return string(text[:])
+func key(kind byte, name string) string { return string(appendKey(nil, kind, []byte(name))) }
+
+func appendKey(keys []byte, kind byte, name []byte) []byte {
+	sum := md5.Sum(name)
+	return hex.AppendEncode(append(keys, kind, '-'), sum[:digits/2])
 }
