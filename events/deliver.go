@@ -101,9 +101,9 @@ func (m *member) stats() Stats {
 		return s
 	}
 	s.Pending, s.Delivered, s.Dropped = m.queue.read()
-	s.Breaker = breakerStates[m.telling.State()]
+	s.Breaker = m.telling.State().String()
 	if m.telling.IsClosed() {
-		s.Breaker = breakerStates[m.asking.State()]
+		s.Breaker = m.asking.State().String()
 	}
 	return s
 }

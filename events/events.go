@@ -106,7 +106,8 @@ func (e Event) PathKey() uint64 {
 // PathKey returns the beginning of a path's name_hash as a number, by which
 // events of a path and of its bare hash are told to be about the same.
 func PathKey(name string) uint64 {
-	sum := md5.Sum([]byte(name))
+	var short [256]byte // saves the allocation
+	sum := md5.Sum(append(short[:0], name...))
 	return binary.BigEndian.Uint64(sum[:])
 }
 

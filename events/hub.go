@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
 
 // Hub stands between a cluster and its listeners. All methods may be called
@@ -43,13 +41,6 @@ type Stats struct {
 	Dropped   uint64 // lost: the queue was full, the listener refused them, or the hub was closed
 	Failed    uint64 // calls of the listener that failed
 	Breaker   string // "closed", "open" or "half-open": of Notify, or where that is closed of the filters; "" for Inline
-}
-
-// breakerStates are the names of the states in Stats.
-var breakerStates = map[circuitbreaker.State]string{
-	circuitbreaker.ClosedState:   "closed",
-	circuitbreaker.OpenState:     "open",
-	circuitbreaker.HalfOpenState: "half-open",
 }
 
 // New returns a hub for these listeners, which it closes with itself. The
@@ -93,10 +84,11 @@ func (h *Hub) Publish(events ...Event) { h.send(events, true) }
 func (h *Hub) Invalidate(events ...Event) { h.send(events, false) }
 
 func (h *Hub) send(events []Event, queues bool) {
-	if h == nil || h.closed.Load() || len(events) == 0 {
+	if h.idle() || len(events) == 0 {
 		return
 	}
-	sent := make([]Event, 0, len(events))
+	var few [2]Event // saves the allocation
+	sent := few[:0]
 	for _, e := range events {
 		if e.Kind != StoreMetadata {
 			sent = append(sent, e)

@@ -159,6 +159,21 @@ func TestStoreMetadataOvertaken(t *testing.T) {
 	}
 }
 
+// Whether a row is still current is asked when its place in the queue is fixed:
+// a deletion may have come in after it was asked for the first time.
+func TestHintIsCheckedInTheQueue(t *testing.T) {
+	q := newQueue(10, false)
+	q.hint(Event{Kind: StoreMetadata}, func() bool {
+		if q.mu.TryLock() {
+			t.Error("asked without the lock")
+		}
+		return false
+	})
+	if waiting, _, _ := q.read(); waiting != 0 {
+		t.Error("it was queued all the same")
+	}
+}
+
 // Rows that were read take at most half of a queue, and give way to deletions.
 func TestHintsGiveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

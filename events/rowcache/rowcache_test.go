@@ -2,6 +2,7 @@ package rowcache_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,19 +163,40 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
-// Of two reads the one that asked later stays.
+// Of two reads the one that asked later stays, by the deletions that it must
+// have seen or by the clock.
 func TestLaterReadWins(t *testing.T) {
-	at := newClock()
-	for _, order := range [][]int64{{1, 2}, {2, 1}} {
-		c := rowcache.New(rowcache.Options{Now: at.Now})
-		for _, mtime := range order {
-			row := testRow("a", "a", "image")
-			row.MTime = mtime
-			read(c, at.now.Add(time.Duration(mtime)), 1, row)
-		}
-		if answer, _ := c.LoadMetadata(t.Context(), "a"); answer.Row.MTime != 2 {
-			t.Errorf("after %v: %d", order, answer.Row.MTime)
-		}
+	tests := []struct {
+		name      string
+		seqs      [2]uint64
+		later     time.Duration
+		backwards bool
+	}{
+		{"by the clock", [2]uint64{1, 1}, time.Second, false},
+		{"by the clock, told first", [2]uint64{1, 1}, time.Second, true},
+		{"by the number", [2]uint64{1, 2}, 0, false},
+		{"by the number, told first", [2]uint64{1, 2}, 0, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			at := newClock()
+			c := rowcache.New(rowcache.Options{Now: at.Now})
+			first, second := testRow("a", "a", "image"), testRow("a", "a", "image")
+			second.MTime = 2
+			tell := []func(){
+				func() { read(c, at.now, test.seqs[0], first) },
+				func() { read(c, at.now.Add(test.later), test.seqs[1], second) },
+			}
+			if test.backwards {
+				slices.Reverse(tell)
+			}
+			for _, one := range tell {
+				one()
+			}
+			if answer, _ := c.LoadMetadata(t.Context(), "a"); answer.Row.MTime != 2 {
+				t.Errorf("got mtime %d", answer.Row.MTime)
+			}
+		})
 	}
 }
 
