@@ -106,6 +106,7 @@ type request struct {
 	name     string
 	generate GenerateFunc
 	options  GenerateOptions
+	damaged  metadata.Row // fresh, but its body is gone
 }
 
 // try looks at the file once and gets its contents in whichever way. The error
@@ -122,6 +123,7 @@ func (r *request) try(ctx context.Context) (*Entry, error) {
 			return entry, err
 		}
 		exists = false // its body is gone, or it expired just now
+		r.damaged = row
 	}
 	if c.flights.isAway(r.name, c.now()) {
 		if entry, ok := r.stale(ctx, row, exists); ok {

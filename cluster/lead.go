@@ -58,7 +58,7 @@ func (r *request) run(ctx context.Context, one *flight, g *Generation) (*Entry, 
 			}
 		}
 	}()
-	if row, exists := g.Current(); r.fresh(row, exists) {
+	if row, exists := g.Current(); r.fresh(row, exists) && row != r.damaged {
 		// Somebody ended just before this one began.
 		r.c.distrust(r.name)
 		return nil, errAlone
