@@ -3,7 +3,9 @@ package memcached
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -83,6 +85,29 @@ type host struct {
 	db *database
 }
 
+// patient is a Timeout that servers which run do not exceed, on a machine with
+// much else to do; hasty one that those which do not may be waited for.
+const (
+	patient = 20 * time.Second
+	hasty   = 500 * time.Millisecond
+)
+
+// hurry gives a host another Timeout.
+func (h host) hurry() host {
+	for _, s := range h.servers {
+		s.client.Timeout = hasty
+		dial := s.client.DialContext
+		s.client.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &boundedConn{Conn: conn.(*boundedConn).Conn, timeout: hasty}, nil
+		}
+	}
+	return h
+}
+
 // newHost returns a host that uses these servers. Its Close is not an error.
 func newHost(t testing.TB, db *database, shared bool, servers ...*testservice.Memcached) host {
 	t.Helper()
@@ -100,7 +125,7 @@ func openHost(t testing.TB, db *database, shared bool, servers ...*testservice.M
 	t.Helper()
 	s := settings.Memcached{
 		PrefixKey: "t_", TTL: time.Hour, SharedWithPHP: shared,
-		Timeout: 100 * time.Millisecond, ConnectTimeout: time.Second,
+		Timeout: patient, ConnectTimeout: patient,
 	}
 	for _, server := range servers {
 		s.Servers = append(s.Servers, server.Addr)
@@ -149,6 +174,8 @@ func (h host) tell(t testing.TB, batch ...events.Event) {
 		t.Errorf("Notify: %v", err)
 	}
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func deleteFile(name string) events.Event {
 	return events.Event{Kind: events.DeleteFile, Subject: name}

@@ -53,7 +53,7 @@ func TestPartition(t *testing.T) {
 	for _, e := range []events.Event{deleteFile(picture), {Kind: events.DeleteByLike, Subject: "var/s/storage/"}} {
 		t.Run(string(e.Kind), func(t *testing.T) {
 			db, servers := site(), startServers(t, 1)
-			h, other := newHost(t, db, true, servers...), newHost(t, db, true, servers...)
+			h, other := newHost(t, db, true, servers...).hurry(), newHost(t, db, true, servers...)
 			h.keep(t, siteNames...)
 			servers[0].Pause(t)
 			fresh := db.put(picture, "image")
@@ -76,10 +76,12 @@ func TestPartition(t *testing.T) {
 // A change while a debt is being settled stays owed.
 func TestDebtGrowsWhileItIsSettled(t *testing.T) {
 	h := newHost(t, site(), false, startServers(t, 1)...)
+	h.keep(t, picture)
 	s := h.servers[0]
 	s.mu.Lock()
 	s.owing, s.paying, s.debts = true, true, 1 // nobody settles it
 	s.mu.Unlock()
+	h.expect(t, false, picture)
 	for settled, more := range map[bool]bool{true: false, false: true} {
 		s.mu.Lock()
 		before := s.debts
@@ -101,7 +103,7 @@ func TestDebtGrowsWhileItIsSettled(t *testing.T) {
 // of the others stay known.
 func TestOneServerHangs(t *testing.T) {
 	db, servers := &database{}, startServers(t, 3)
-	h := newHost(t, db, true, servers...)
+	h := newHost(t, db, true, servers...).hurry()
 	var hung, fine []string
 	for len(hung) < 5 || len(fine) < 5 {
 		name := db.put("var/s/storage/"+string(rune('a'+len(db.rows))), "image").Name
