@@ -23,7 +23,8 @@ type Options struct {
 	// ones included; that costs what the family's rows cost and spares a full
 	// flush of servers shared with PHP. An error, such as errors.ErrUnsupported
 	// for a kind that it cannot list cheaply, makes them flushed. It may yield
-	// too many names, never too few.
+	// too many names, never too few: families whose rows are removed, not only
+	// expired, have to be told path by path. Nil flushes for every family.
 	Family func(ctx context.Context, family events.Event) iter.Seq2[string, error]
 	// Logger is told of servers that fail and come back; nil logs nothing.
 	Logger *slog.Logger
