@@ -398,6 +398,32 @@ func TestSharedQueryCancelled(t *testing.T) {
 	})
 }
 
+// A query that was left and ends late does not take away the one that follows.
+func TestSharedQueryEndsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New([]Listener{&inlineRecorder{}}, Options{})
+		var queries atomic.Int32
+		load := func(ctx context.Context) {
+			h.Load(ctx, "a", func(context.Context) (metadata.Row, error) {
+				queries.Add(1)
+				time.Sleep(10 * time.Second) // whatever happens to its context
+				return metadata.Row{}, nil
+			})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		load(ctx)
+		var wg sync.WaitGroup
+		for range 2 { // one while the first query still runs, one after it
+			wg.Go(func() { load(t.Context()) })
+			time.Sleep(9500 * time.Millisecond)
+		}
+		wg.Wait()
+		equal(t, "queries", queries.Load(), int32(2))
+		closeHub(t, h)
+	})
+}
+
 // A panic of the query is that of its callers, and one that ends its goroutine
 // an error.
 func TestQueryThatDoesNotReturn(t *testing.T) {
