@@ -26,6 +26,7 @@ type Source struct {
 	db        *sql.DB
 	logger    *slog.Logger
 	heartbeat time.Duration
+	patience  time.Duration // for answers
 	remarks   []Remark
 }
 
@@ -45,7 +46,7 @@ func Open(ctx context.Context, c metadata.Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{config: c, tables: c.Layout.Tables(), db: db, logger: c.Logger, heartbeat: heartbeat}
+	s := &Source{config: c, tables: c.Layout.Tables(), db: db, logger: c.Logger, heartbeat: heartbeat, patience: dialTimeout}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -149,7 +150,11 @@ func (s *Source) Close() error { return s.db.Close() }
 // ask reads the server's settings, and returns an error where they rule the
 // log out.
 func (s *Source) ask(ctx context.Context) (*server, error) {
-	server, err := askServer(ctx, s.db)
+	var server server
+	err := s.limited(ctx, func(ctx context.Context) (err error) {
+		server, err = askServer(ctx, s.db)
+		return err
+	})
 	if err != nil {
 		return nil, server.classify("ask for the server's settings", err)
 	}
@@ -157,11 +162,16 @@ func (s *Source) ask(ctx context.Context) (*server, error) {
 }
 
 func (s *Source) head(ctx context.Context, server *server) (state, error) {
-	head, err := server.head(ctx, s.db)
-	if err != nil {
-		return nil, server.classify("ask for the end of the log", err)
-	}
-	return head, nil
+	return s.ends(ctx, server, server.head)
+}
+
+// ends asks for an end of the log.
+func (s *Source) ends(ctx context.Context, server *server, which func(context.Context, *sql.DB) (state, error)) (end state, err error) {
+	err = s.limited(ctx, func(ctx context.Context) (err error) {
+		end, err = which(ctx, s.db)
+		return err
+	})
+	return end, server.classify("ask where the log ends", err)
 }
 
 // begin finds the place of a position.
@@ -171,10 +181,7 @@ func (s *Source) begin(ctx context.Context, server *server, after changes.Positi
 		head, err := s.head(ctx, server)
 		return place{state: head}, err
 	case changes.Oldest:
-		oldest, err := server.oldest(ctx, s.db)
-		if err != nil {
-			err = server.classify("ask for the beginning of the log", err)
-		}
+		oldest, err := s.ends(ctx, server, server.oldest)
 		return place{state: oldest}, err
 	}
 	return parsePlace(after)

@@ -148,7 +148,7 @@ func dumpCommand(after state, follow bool) []byte {
 
 // next waits for the next event, heartbeats included. io.EOF means the end of
 // the log.
-func (c *conn) next() (event *replication.BinlogEvent, err error) {
+func (c *conn) next() (*replication.BinlogEvent, error) {
 	if err := c.c.SetReadDeadline(time.Now().Add(c.patience)); err != nil {
 		return nil, err
 	}
@@ -163,12 +163,18 @@ func (c *conn) next() (event *replication.BinlogEvent, err error) {
 	case packet[0] == gomysql.ERR_HEADER:
 		return nil, c.c.HandleErrorPacket(packet)
 	}
+	return c.parse(packet[1:])
+}
+
+// parse decodes an event. What cannot be decoded makes the library panic at
+// times.
+func (c *conn) parse(raw []byte) (event *replication.BinlogEvent, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &decodeError{fmt.Sprint(p)}
 		}
 	}()
-	event, err = c.parser.Parse(packet[1:])
+	event, err = c.parser.Parse(raw)
 	if err != nil {
 		text, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, &decodeError{text}

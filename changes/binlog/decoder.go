@@ -18,6 +18,9 @@ import (
 type tables interface {
 	// columns says where the columns are in the rows of a table.
 	columns(ctx context.Context, table *replication.TableMapEvent) (columns, error)
+	// visible waits until a transaction, or the one that a place is in, can be
+	// seen.
+	visible(ctx context.Context, t transaction) error
 	// lookup fills in what the log does not tell.
 	lookup(ctx context.Context, table string, list []rowChange) error
 	// ours reports whether a table is one of ours.
@@ -96,7 +99,7 @@ func (d *decoder) event(ctx context.Context, event *replication.BinlogEvent) ([]
 	case *replication.GtidTaggedLogEvent:
 		return nil, d.beginMySQL(&e.GTIDEvent)
 	case *replication.QueryEvent:
-		return d.query(event.Header, e)
+		return d.query(ctx, event.Header, e)
 	case *replication.XIDEvent:
 		return d.end(), nil
 	case *replication.RowsEvent:
@@ -194,7 +197,7 @@ func (d *decoder) payload(ctx context.Context, e *replication.TransactionPayload
 
 // query is a statement: one that begins or ends a transaction, or one that was
 // not logged in row format.
-func (d *decoder) query(h *replication.EventHeader, e *replication.QueryEvent) ([]changes.Change, error) {
+func (d *decoder) query(ctx context.Context, h *replication.EventHeader, e *replication.QueryEvent) ([]changes.Change, error) {
 	switch verb(string(e.Query)) {
 	case "BEGIN", "XA START":
 		if !d.inside {
@@ -214,6 +217,11 @@ func (d *decoder) query(h *replication.EventHeader, e *replication.QueryEvent) (
 	}
 	if changed.reload {
 		d.tables.reload()
+	}
+	if len(changed.truncated) > 0 {
+		if err := d.visible(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var list []changes.Change
 	for _, table := range changed.truncated {
@@ -240,6 +248,12 @@ func (d *decoder) rowsEvent(ctx context.Context, h *replication.EventHeader, e *
 	rows := rowChanges(e, where, d.rows)
 	d.rows += len(rows)
 	rows = slices.DeleteFunc(rows, func(r rowChange) bool { return r.row <= d.seen })
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	if err := d.visible(ctx); err != nil {
+		return nil, err
+	}
 	if err := d.tables.lookup(ctx, string(e.Table.Table), rows); err != nil {
 		return nil, err
 	}
@@ -254,6 +268,12 @@ func (d *decoder) rowsEvent(ctx context.Context, h *replication.EventHeader, e *
 		}, r.row)...)
 	}
 	return list, nil
+}
+
+// visible waits until the transaction can be seen.
+func (d *decoder) visible(ctx context.Context) error {
+	d.transaction.file = d.file
+	return d.tables.visible(ctx, d.transaction)
 }
 
 // add makes a change, which stands at a row of the transaction, the pending

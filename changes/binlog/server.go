@@ -163,7 +163,11 @@ func blind(user, database string, err error) error {
 
 // classify says what an error of asking the server means.
 func (s *server) classify(op string, err error) error {
-	if number(err) == errPrivilege {
+	var lost outage
+	switch {
+	case errors.As(err, &lost):
+		return err
+	case number(err) == errPrivilege:
 		return s.refused(err)
 	}
 	return metadata.ServerError(op, err)

@@ -57,12 +57,7 @@ func (s *stream) pause(ctx context.Context, err error) {
 		s.source.logger.Warn("the binary log cannot be read; connecting again until it can", "error", err)
 	}
 	s.wait = min(max(2*s.wait, firstWait), lastWait)
-	timer := time.NewTimer(s.wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	sleep(ctx, s.wait)
 }
 
 // connect reads the log once, until an error. io.EOF is its end.

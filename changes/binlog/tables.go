@@ -13,6 +13,8 @@ type liveTables struct {
 	source *Source
 	server *server
 	known  schema // nil until it is needed
+	// committed is what was visible when it was last asked for.
+	committed committed
 	// lost is the error of a stream that cannot go on where it stands.
 	lost func(reason string) error
 }
@@ -21,11 +23,13 @@ var _ tables = (*liveTables)(nil)
 
 func (t *liveTables) columns(ctx context.Context, table *replication.TableMapEvent) (columns, error) {
 	if t.known == nil {
-		known, err := loadSchema(ctx, t.source.db, t.source.tables)
+		err := t.source.limited(ctx, func(ctx context.Context) (err error) {
+			t.known, err = loadSchema(ctx, t.source.db, t.source.tables)
+			return err
+		})
 		if err != nil {
 			return columns{}, t.server.classify("ask for columns", err)
 		}
-		t.known = known
 	}
 	c, err := t.known.columns(table)
 	if err != nil {
@@ -37,7 +41,8 @@ func (t *liveTables) columns(ctx context.Context, table *replication.TableMapEve
 func (t *liveTables) lookup(ctx context.Context, table string, list []rowChange) error {
 	for _, name := range t.source.tables {
 		if strings.EqualFold(name, table) {
-			return t.server.classify("look up names", lookup(ctx, t.source.db, name, list))
+			err := t.source.limited(ctx, func(ctx context.Context) error { return lookup(ctx, t.source.db, name, list) })
+			return t.server.classify("look up names", err)
 		}
 	}
 	return nil
