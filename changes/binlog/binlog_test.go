@@ -92,7 +92,7 @@ func TestResumeAnywhere(t *testing.T) {
 	for i, c := range all {
 		got := drain(t, source, c.Position)
 		if !slices.Equal(short(got), short(all[i+1:])) {
-			t.Errorf("after %s: %q, want %q", c.Position, short(got), short(all[i+1:]))
+			t.Fatalf("after %s: %q, want %q", c.Position, short(got), short(all[i+1:]))
 		}
 		for j, again := range got {
 			if again.Position != all[i+1+j].Position {

@@ -29,10 +29,9 @@ const (
 // conn is a connection that the log comes by. It reads only when asked to, so
 // that a slow reader makes the server wait instead of filling memory.
 type conn struct {
-	c        *client.Conn
-	parser   *replication.BinlogParser
-	patience time.Duration
-	stop     func() bool
+	c      *client.Conn
+	parser *replication.BinlogParser
+	stop   func() bool
 }
 
 // dial connects; when ctx is done the connection breaks.
@@ -47,19 +46,21 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 		return raw, raw.SetDeadline(time.Now().Add(dialTimeout))
 	}
 	network, address := s.config.Address()
-	c, err := client.ConnectWithDialer(ctx, network, address, s.config.User, s.config.Password.Reveal(), "", dialer, named)
+	c, err := client.ConnectWithDialer(ctx, network, address, s.config.User, s.config.Password.Reveal(), "", dialer, s.options)
 	if err != nil {
 		if stop != nil {
 			stop()
 		}
 		return nil, err
 	}
-	return &conn{c: c, parser: s.parser(), patience: silence * s.heartbeat, stop: stop}, nil
+	return &conn{c: c, parser: s.parser(), stop: stop}, nil
 }
 
-// named lets the server's administrator see who is connected.
-func named(c *client.Conn) error {
+// options let the server's administrator see who is connected, and end waiting
+// for a server that is dead, however long an event is.
+func (s *Source) options(c *client.Conn) error {
 	c.SetAttributes(map[string]string{"program_name": "ezdfs", "_client_role": "binary_log_listener"})
+	c.ReadTimeout = silence * s.heartbeat
 	return nil
 }
 
@@ -149,9 +150,6 @@ func dumpCommand(after state, follow bool) []byte {
 // next waits for the next event, heartbeats included. io.EOF means the end of
 // the log.
 func (c *conn) next() (*replication.BinlogEvent, error) {
-	if err := c.c.SetReadDeadline(time.Now().Add(c.patience)); err != nil {
-		return nil, err
-	}
 	packet, err := c.c.ReadPacket()
 	switch {
 	case err != nil:

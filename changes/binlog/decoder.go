@@ -43,7 +43,7 @@ type decoder struct {
 	state  state  // the transactions that were passed
 	text   string // position of state
 	file   string // the log file that events come from
-	skip   place  // rows of the first transaction that were seen before
+	skip   place  // rows of a transaction still to come that were seen before
 
 	passed int // transactions since the decoder began
 
@@ -157,9 +157,8 @@ func (d *decoder) begin(t transaction, open bool) {
 	d.abandon()
 	d.transaction, d.inside, d.open = t, true, open
 	if d.skip.rows > 0 && (d.skip.next == t.name || d.state.kind() == kindFile) {
-		d.seen, d.told = d.skip.rows, d.skip.rows
+		d.seen, d.told, d.skip = d.skip.rows, d.skip.rows, place{}
 	}
-	d.skip = place{}
 }
 
 func (d *decoder) abandon() {

@@ -17,6 +17,9 @@
 // Rows named "….generating" are the locks of the cache generation (contract
 // section 3) and no files; they are left out.
 //
+// A change is told when the row can be seen: servers send a transaction a
+// moment before they commit it, too early for whoever reads the row anew.
+//
 // Positions are GTIDs where the server has them, and so survive a failover;
 // otherwise file and offset, together with the server's identity. They count
 // rows inside of a transaction: resuming in the middle of one repeats nothing.

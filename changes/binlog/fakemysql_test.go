@@ -195,7 +195,9 @@ func (f *fakeMySQL) start(t *testing.T) metadata.Config {
 
 func (f *fakeMySQL) serve(raw net.Conn) {
 	defer raw.Close()
-	c, err := protocol.NewConn(raw, "root", "", f)
+	users := protocol.NewInMemoryProvider()
+	users.AddUser("root", "")
+	c, err := protocol.NewServer("8.0.36", gomysql.DEFAULT_COLLATION_ID, gomysql.AUTH_NATIVE_PASSWORD, nil, nil).NewCustomizedConn(raw, users, f)
 	for err == nil {
 		err = c.HandleCommand()
 	}
