@@ -94,24 +94,23 @@ func (c *Cluster) fillLocal(ctx context.Context, row metadata.Row) error {
 	return w.Commit()
 }
 
-// openStale opens what may be shown of a cache file while it is generated: the
-// local copy if it is the newest that was stored, else the stored body, which
-// stays until a purge, else whatever copy there is.
+// openStale opens what may be shown of a cache file while it is generated:
+// what was stored last, from a local copy if there is one or can be made, which
+// stays until a purge; after that whatever copy there is.
 func (c *Cluster) openStale(ctx context.Context, row metadata.Row, exists bool) (*Entry, bool) {
-	local, haveLocal := c.local.Stale(row.Name)
-	if haveLocal && (!exists || local.ModTime().Unix() == row.ModTime().Unix()) {
-		return staleEntry(row, local.Size(), local.ModTime(), local), true
-	}
 	if exists {
+		if f, ok := c.local.Get(row); ok {
+			return staleEntry(row, f.Size(), row.ModTime(), f), true
+		}
+		if f, ok := c.copyHere(ctx, row); ok {
+			return staleEntry(row, f.Size(), row.ModTime(), f), true
+		}
 		if body, err := c.stores.Open(ctx, row.Name, 0, -1); err == nil {
-			if haveLocal {
-				local.Close()
-			}
 			return staleEntry(row, body.Info().Size, row.ModTime(), body), true
 		}
 	}
-	if haveLocal {
-		return staleEntry(row, local.Size(), local.ModTime(), local), true
+	if f, ok := c.local.Stale(row.Name); ok {
+		return staleEntry(row, f.Size(), f.ModTime(), f), true
 	}
 	return nil, false
 }

@@ -33,6 +33,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/changes"
+	"example.com/ezdfs/changes/feed"
 	"example.com/ezdfs/dispatcher"
 	"example.com/ezdfs/events"
 	"example.com/ezdfs/localcache"
@@ -111,13 +112,19 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 	config.Logger = c.logger
 	meta, metaErr := metadata.Open(ctx, config)
 	stores, storesErr := OpenStores(ctx, s, c.logger)
-	listeners, listenErr := c.openListeners(s)
 	local, localErr := c.openLocal(s)
-	if err := errors.Join(metaErr, storesErr, listenErr, localErr); err != nil {
-		return nil, errors.Join(err, closeAll(meta, stores, local, listeners))
+	if err := errors.Join(metaErr, storesErr, localErr); err != nil {
+		return nil, errors.Join(err, closeAll(meta, stores, local))
 	}
 	c.use(meta, stores, s)
-	c.local, c.listeners = local, slices.Concat(listeners, c.listeners)
+	c.local = local
+	listeners, err := c.openListeners(s)
+	if c.listeners = slices.Concat(listeners, c.listeners); err != nil {
+		for _, l := range c.listeners {
+			err = errors.Join(err, l.Close())
+		}
+		return nil, errors.Join(err, closeAll(meta, stores, local))
+	}
 	if err := c.start(ctx, s); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -150,13 +157,28 @@ func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s set
 }
 
 // start begins what goes on in the background: listeners, and the change feed
-// where one of them keeps rows in this process.
+// where one of them keeps rows.
 func (c *Cluster) start(ctx context.Context, s settings.Settings) error {
 	c.hub = events.New(c.listeners, events.Options{QueueSize: s.Events.QueueSize, Logger: c.logger})
-	inline := func(l events.Listener) bool { _, ok := l.(events.Inline); return ok }
-	if !slices.ContainsFunc(c.listeners, inline) {
+	answers := func(l events.Listener) bool { _, ok := l.(events.MetadataFilter); return ok }
+	if !slices.ContainsFunc(c.listeners, answers) {
 		return nil
 	}
+	source, err := feed.Open(ctx, s, c.meta, c.logger)
+	if errors.Is(err, changes.ErrUnavailable) {
+		if !errors.Is(err, feed.ErrDisabled) {
+			c.logger.WarnContext(ctx, "rows are cached for their TTL: there is no change feed", "reason", err)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.feed = source
+	// It ends with the cluster, not with whoever opened it.
+	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.unfollow = cancel
+	c.following.Go(func() { c.follow(following, source) })
 	return nil
 }
 

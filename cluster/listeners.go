@@ -1,13 +1,18 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"log/slog"
 
 	"example.com/ezdfs/dispatcher"
 	"example.com/ezdfs/events"
+	"example.com/ezdfs/events/eventlog"
 	"example.com/ezdfs/events/memcached"
 	"example.com/ezdfs/events/rowcache"
+	"example.com/ezdfs/events/webhook"
 	"example.com/ezdfs/localcache"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
@@ -26,6 +31,9 @@ func (c *Cluster) openListeners(s settings.Settings) ([]events.Listener, error) 
 			errs = append(errs, err)
 			continue
 		}
+		if c.transient {
+			l = events.NotifyOnly(l)
+		}
 		listeners = append(listeners, l)
 	}
 	return listeners, errors.Join(errs...)
@@ -38,9 +46,41 @@ func (c *Cluster) openListener(s settings.Settings, name string) (events.Listene
 			TTL: s.RowCache.TTL, NegativeTTL: s.RowCache.NegativeTTL, MaxEntries: s.RowCache.MaxEntries,
 		}), nil
 	case "memcached":
-		return memcached.New(s.Memcached, memcached.Options{Logger: c.logger})
+		return memcached.New(s.Memcached, memcached.Options{Layout: c.meta.Layout(), Family: c.family, Logger: c.logger})
+	case "log":
+		return eventlog.New(c.logger, slog.LevelInfo), nil
+	case "webhook":
+		return webhook.New(webhook.Options{URL: s.Webhook.URL, Secret: s.Webhook.Secret.Reveal(), Timeout: s.Webhook.Timeout})
 	}
 	return nil, fmt.Errorf("file.ini [ClusterEventsSettings]: unknown listener %q", name)
+}
+
+// family yields the names of the rows that a family event is about, expired
+// ones included.
+func (c *Cluster) family(ctx context.Context, e events.Event) iter.Seq2[string, error] {
+	filter, ok := familyFilter(e)
+	return func(yield func(string, error) bool) {
+		if !ok {
+			yield("", errors.ErrUnsupported)
+			return
+		}
+		for row, err := range c.meta.Rows(ctx, filter) {
+			if !yield(row.Name, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// familyFilter selects the rows of a family that an index finds.
+func familyFilter(e events.Event) (metadata.Filter, bool) {
+	switch e.Kind {
+	case events.DeleteByLike, events.DeleteByDirList:
+		return metadata.Filter{Prefix: e.Subject}, e.Subject != ""
+	case events.DeleteByNametrunk:
+		return metadata.Filter{Trunk: e.Subject}, true
+	}
+	return metadata.Filter{}, false
 }
 
 // openLocal opens the local copies.
@@ -59,7 +99,7 @@ func (c *Cluster) openLocal(s settings.Settings) (*localcache.Cache, error) {
 }
 
 // closeAll closes what was opened before something else could not be.
-func closeAll(meta *metadata.Store, stores *dispatcher.Dispatcher, local *localcache.Cache, listeners []events.Listener) error {
+func closeAll(meta *metadata.Store, stores *dispatcher.Dispatcher, local *localcache.Cache) error {
 	var errs []error
 	if meta != nil {
 		errs = append(errs, meta.Close())
@@ -69,9 +109,6 @@ func closeAll(meta *metadata.Store, stores *dispatcher.Dispatcher, local *localc
 	}
 	if local != nil {
 		errs = append(errs, local.Close())
-	}
-	for _, l := range listeners {
-		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -84,7 +84,7 @@ func (c *Cluster) followFrom(ctx context.Context, source changes.Source) error {
 		if err != nil {
 			return err
 		}
-		c.hub.Invalidate(eventOf(change))
+		c.hub.Relay(eventOf(change))
 	}
 	return ctx.Err()
 }

@@ -51,6 +51,7 @@ func startOther(t *testing.T, s settings.Settings, role string, args ...string) 
 		t.Fatal(err)
 	}
 	o.stdin, o.stdout = stdin, bufio.NewScanner(stdout)
+	o.stdout.Buffer(nil, 1<<20)
 	return o
 }
 
@@ -58,6 +59,7 @@ func startOther(t *testing.T, s settings.Settings, role string, args ...string) 
 var roles = map[string]func(ctx context.Context, s settings.Settings, args []string) error{
 	"crash":  playCrash,
 	"writer": playWriter,
+	"herd":   playHerd,
 }
 
 func playRole(role string) int {

@@ -157,3 +157,10 @@ type MetadataFilter interface {
 type ExistenceFilter interface {
 	FileExists(ctx context.Context, name string) (Answer, error)
 }
+
+// NotifyOnly returns a listener that is told what l is told, but not asked for
+// anything: for programs that must not believe a cache.
+func NotifyOnly(l Listener) Listener { return notifyOnly{l} }
+
+// notifyOnly hides what its listener is besides.
+type notifyOnly struct{ Listener }

@@ -150,3 +150,34 @@ func TestQueryThatDoesNotReturn(t *testing.T) {
 	_, err := h.Load(t.Context(), "a", answering(metadata.Row{}))
 	equal(t, "afterwards", err, nil)
 }
+
+// Callers share a query also where nobody listens, but not one that began
+// before a deletion.
+func TestLoadSharedWithoutListeners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(nil, Options{})
+		defer h.Close(t.Context())
+		end := make(chan struct{})
+		var queries atomic.Int32
+		var all sync.WaitGroup
+		load := func() {
+			h.LoadShared(t.Context(), "var/a", func(context.Context) (metadata.Row, error) {
+				queries.Add(1)
+				<-end
+				return metadata.Row{Name: "var/a"}, nil
+			})
+		}
+		all.Go(load)
+		synctest.Wait()
+		h.Publish(Event{Kind: DeleteFile, Subject: "var/a"})
+		for range 10 {
+			all.Go(load)
+		}
+		synctest.Wait()
+		close(end)
+		all.Wait()
+		if n := queries.Load(); n != 2 {
+			t.Errorf("%d queries", n)
+		}
+	})
+}

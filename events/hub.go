@@ -20,6 +20,7 @@ import (
 type Hub struct {
 	inline  []*member // in the order given
 	queued  []*member
+	caches  []*member // those of queued that are filters
 	filters []*member
 
 	seq     atomic.Uint64
@@ -57,6 +58,9 @@ func New(listeners []Listener, o Options) *Hub {
 			h.inline = append(h.inline, m)
 		} else {
 			h.queued = append(h.queued, m)
+			if m.answers() {
+				h.caches = append(h.caches, m)
+			}
 		}
 	}
 	// The workers outlive every caller's context; Close ends them.
@@ -76,25 +80,43 @@ func (h *Hub) idle() bool {
 // Publish tells all listeners what was committed, in this order. It numbers
 // the events, sets their time where it is zero, and never blocks. It is for
 // deletions: StoreMetadata is what Load publishes, and skipped here.
-func (h *Hub) Publish(events ...Event) { h.send(events, true) }
+func (h *Hub) Publish(events ...Event) {
+	if h != nil {
+		h.send(events, h.queued)
+	}
+}
 
-// Invalidate tells the Inline listeners alone. It is for what the change feed
-// says of other hosts, who tell for themselves what this process shares with
-// them.
-func (h *Hub) Invalidate(events ...Event) { h.send(events, false) }
+// Relay tells the listeners that answer questions, the caches, what the change
+// feed says that others changed. Logs and webhooks hear of it where it
+// happened.
+func (h *Hub) Relay(events ...Event) {
+	if h != nil {
+		h.send(events, h.caches)
+	}
+}
 
-func (h *Hub) send(events []Event, queues bool) {
-	if h.idle() || len(events) == 0 {
+// Invalidate tells the Inline listeners alone: that what this process holds is
+// not to be believed any more.
+func (h *Hub) Invalidate(events ...Event) { h.send(events, nil) }
+
+func (h *Hub) send(events []Event, queued []*member) {
+	if h == nil || h.closed.Load() || len(events) == 0 {
 		return
 	}
-	var few [2]Event // saves the allocation
-	sent := few[:0]
+	if h.idle() { // but LoadShared asks which queries may be shared
+		for _, e := range events {
+			e.Seq = h.seq.Add(1)
+			h.stamps.mark(&e)
+		}
+		return
+	}
+	sent := make([]Event, 0, len(events))
 	for _, e := range events {
 		if e.Kind != StoreMetadata {
 			sent = append(sent, e)
 		}
 	}
-	h.number(sent, queues && len(h.queued) > 0)
+	h.number(sent, queued)
 	for _, m := range h.inline {
 		for _, e := range sent {
 			m.tell(e)
@@ -103,8 +125,8 @@ func (h *Hub) send(events []Event, queues bool) {
 }
 
 // number gives events their numbers and stamps, and puts them into the queues.
-func (h *Hub) number(events []Event, queues bool) {
-	if queues {
+func (h *Hub) number(events []Event, queued []*member) {
+	if len(queued) > 0 {
 		h.order.Lock()
 		defer h.order.Unlock()
 	}
@@ -117,10 +139,7 @@ func (h *Hub) number(events []Event, queues bool) {
 		}
 		h.stamps.mark(e)
 	}
-	if !queues {
-		return
-	}
-	for _, m := range h.queued {
+	for _, m := range queued {
 		m.queue.push(events)
 	}
 }

@@ -80,7 +80,7 @@ func (s *Store) ExpireTrunk(ctx context.Context, trunk string) (int64, error) {
 	}
 	// PHP's locks have a trunk of their own, but a trunk begins every name of
 	// its family.
-	return s.expireFamily(ctx, Filter{trunk: trunk}, Filter{Prefix: trunk}, Change{Kind: KindExpireTrunk, Subject: trunk})
+	return s.expireFamily(ctx, Filter{Trunk: trunk}, Filter{Prefix: trunk}, Change{Kind: KindExpireTrunk, Subject: trunk})
 }
 
 // ExpireWildcard expires every row whose name matches a legacy pattern, with

@@ -10,6 +10,8 @@ type Filter struct {
 	Tables []string
 	// Prefix is what the name begins with, byte by byte: not a directory.
 	Prefix string
+	// Trunk is what name_trunk is, byte by byte.
+	Trunk string
 	// Scopes and ExcludeScopes restrict by scope; empty means any and none.
 	Scopes        []string
 	ExcludeScopes []string
@@ -27,7 +29,6 @@ type Filter struct {
 	// Replica allows reading from the replica, which may lag.
 	Replica bool
 
-	trunk      string // name_trunk is exactly this
 	pattern    string // name, or that of a generation's lock without its suffix, matches this LIKE pattern, approximately
 	generating bool   // locks of generations alone
 }
@@ -40,8 +41,8 @@ func (f Filter) selective(s *Store, table string) condition {
 	if f.Prefix != "" {
 		c.and(d.hasPrefix("`name`", s.schema.Load().tables[table].columns["name"].charset, f.Prefix))
 	}
-	if f.trunk != "" {
-		c.and(d.equals("`name_trunk`", f.trunk))
+	if f.Trunk != "" {
+		c.and(d.equals("`name_trunk`", f.Trunk))
 	}
 	if f.Expired != nil && *f.Expired {
 		c.and(condition{"`expired` = ?", []any{1}})

@@ -197,7 +197,7 @@ func TestExpireUsesTheIndex(t *testing.T) {
 			maria.Exec(t, "ANALYZE TABLE `"+s.config.Name+"`.ezdfsfile_cache")
 			for index, f := range map[string]Filter{
 				"ezdfsfile_name":       {Prefix: "var/s/cache/content/77-"},
-				"ezdfsfile_name_trunk": {trunk: "var/s/cache/content/77-"},
+				"ezdfsfile_name_trunk": {Trunk: "var/s/cache/content/77-"},
 			} {
 				clause, args := where(f.selective(s, "ezdfsfile_cache"))
 				for _, statement := range []string{

@@ -102,7 +102,7 @@ type cursor struct {
 // is empty only at the end.
 func (c *cursor) fill(ctx context.Context) error {
 	if !c.started {
-		if !c.store.canHold(c.table, c.filter.Prefix+c.filter.trunk) {
+		if !c.store.canHold(c.table, c.filter.Prefix+c.filter.Trunk) {
 			c.done = true
 		} else if err := c.seed(ctx); err != nil {
 			return err

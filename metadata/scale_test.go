@@ -39,7 +39,7 @@ func TestExpireTrunkAtScale(t *testing.T) {
 	fillCache(t, s)
 	server.Exec(t, "SET GLOBAL innodb_flush_log_at_trx_commit = 1")
 	const trunk = "var/s/cache/content/site/123/123-"
-	for what, f := range map[string]Filter{"files": {trunk: trunk}, "locks": {Prefix: trunk, generating: true}} {
+	for what, f := range map[string]Filter{"files": {Trunk: trunk}, "locks": {Prefix: trunk, generating: true}} {
 		clause, args := where(f.selective(s, "ezdfsfile_cache"), f.locks(), condition{sql: notExpired})
 		key, rows := explain(t, s, "UPDATE `ezdfsfile_cache`"+setExpired+clause, args...)
 		if wanted := map[string]string{"files": "ezdfsfile_name_trunk", "locks": "ezdfsfile_name"}[what]; key != wanted || rows > 100 {

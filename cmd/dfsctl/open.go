@@ -69,7 +69,7 @@ func (a *app) withCluster(ctx context.Context, do func(session) error) error {
 	if err != nil {
 		return err
 	}
-	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()))
+	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()), cluster.ForOneCommand())
 	if err != nil {
 		return openError(ctx, s, err)
 	}
