@@ -15,11 +15,14 @@ import (
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/gateway"
 	"example.com/ezdfs/gateway/gatewaytest"
+	"example.com/ezdfs/internal/testservice/fakegcs"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(fakegcs.LeaksBy))
+}
 
 // loadSettings reads a file.ini of a cluster on one directory and SQLite.
 func loadSettings(t testing.TB, lines string) settings.Settings {
@@ -67,9 +70,12 @@ func newCluster(t testing.TB, s settings.Settings) *cluster.Cluster {
 
 // tableCluster returns a cluster with the files of the tables, and the options
 // that they expect.
-func tableCluster(t testing.TB) (*cluster.Cluster, gateway.Options) {
+func tableCluster(t testing.TB, change ...func(*settings.Settings)) (*cluster.Cluster, gateway.Options) {
 	t.Helper()
 	s := loadSettings(t, gatewaytest.Settings)
+	for _, change := range change {
+		change(&s)
+	}
 	c := newCluster(t, s)
 	gatewaytest.Populate(t, c)
 	o, err := gateway.OptionsFrom(s)

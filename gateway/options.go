@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -113,13 +114,27 @@ func OptionsFrom(s settings.Settings) (Options, error) {
 	for prefix, kind := range g.Redirect {
 		o.Redirects[prefix] = Redirect(kind)
 	}
+	return o, o.check()
+}
+
+// check names what can hardly be meant.
+func (o Options) check() error {
 	for _, key := range o.URLKeys {
 		if len(key) < minKey {
-			return o, fmt.Errorf("[Gateway] URLSecret: a key of %d characters can be guessed; use %d random ones or more, for instance of `openssl rand -hex 32`", len(key), minKey)
+			return fmt.Errorf("[Gateway] URLSecret: a key of %d characters can be guessed; use %d random ones or more, for instance of `openssl rand -hex 32`", len(key), minKey)
 		}
 	}
 	if len(o.PrivatePrefixes) > 0 && len(o.URLKeys) == 0 {
-		return o, fmt.Errorf("[Gateway] PrivatePrefixes[%d]=%s: nobody could read these files; set URLSecret, which signs their URLs", 0, o.PrivatePrefixes[0])
+		return fmt.Errorf("[Gateway] PrivatePrefixes: nobody could read %s; set URLSecret, which signs URLs", o.PrivatePrefixes[0])
 	}
-	return o, nil
+	for _, origin := range o.AllowOrigins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			return fmt.Errorf("[Gateway] AllowOrigins: %q is no origin; write scheme and host, such as https://www.example.com, or *", origin)
+		}
+	}
+	if o.SendfileHeader != "" && !isToken(o.SendfileHeader) {
+		return fmt.Errorf("[Gateway] SendfileHeader: %q is not the name of a header; write X-Accel-Redirect or X-Sendfile", o.SendfileHeader)
+	}
+	return nil
 }

@@ -50,9 +50,13 @@ func TestLegacyHeaders(t *testing.T) {
 
 func TestSettingsThatCannotBeMeant(t *testing.T) {
 	for lines, want := range map[string]string{
-		"[Gateway]\nPrivatePrefixes[]=var/p/\n":                  "PrivatePrefixes[0]=var/p/",
-		"[Gateway]\nURLSecret=0123456789abcdef short\n":          "URLSecret",
-		"[Gateway]\nURLSecret=0123456789abcdef fedcba9876543210": "",
+		"[Gateway]\nPrivatePrefixes[]=var/p/\n":                               "PrivatePrefixes: nobody could read var/p/",
+		"[Gateway]\nURLSecret=0123456789abcdef short\n":                       "URLSecret",
+		"[Gateway]\nURLSecret=0123456789abcdef fedcba9876543210":              "",
+		"[Gateway]\nAllowOrigins[]=www.example.com\n":                         "AllowOrigins",
+		"[Gateway]\nAllowOrigins[]=https://www.example.com/\n":                "AllowOrigins",
+		"[Gateway]\nAllowOrigins[]=http://localhost:8080\nAllowOrigins[]=*\n": "",
+		"[Gateway]\nSendfileHeader=X-Sendfile: x\n":                           "SendfileHeader",
 	} {
 		_, err := gateway.OptionsFrom(loadSettings(t, lines))
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "short")) {

@@ -6,11 +6,42 @@ import (
 
 	"example.com/ezdfs/gateway"
 	"example.com/ezdfs/gateway/gatewaytest"
+	"example.com/ezdfs/internal/testservice"
+	"example.com/ezdfs/internal/testservice/fakegcs"
+	"example.com/ezdfs/settings"
 )
 
 func TestConformance(t *testing.T) {
 	c, o := tableCluster(t)
 	gatewaytest.Run(t, serve(t, gateway.New(c, o)).URL)
+}
+
+// TestConformanceOnBuckets: what a client sees does not depend on the store.
+func TestConformanceOnBuckets(t *testing.T) {
+	onBackend := func(name string) func(*settings.Settings) {
+		return func(s *settings.Settings) {
+			s.DFS.DFSBackend = "eZDFSFileHandlerDFSDispatcher"
+			s.Dispatch.PathBackends = []settings.Rule{{Prefix: "var/site/storage/", Backend: name}}
+		}
+	}
+	t.Run("s3", func(t *testing.T) {
+		service := testservice.StartVersityGW(t)
+		c, o := tableCluster(t, onBackend("s3"), func(s *settings.Settings) {
+			s.S3 = map[string]settings.S3{"s3": {
+				Name: "s3", Bucket: service.Bucket(t), Endpoint: service.Endpoint, UsePathStyleEndpoint: true, Region: service.Region,
+				AccessKeyID: service.AccessKey, SecretAccessKey: settings.Secret(service.SecretKey), PartSize: 5 << 20, Concurrency: 2,
+			}}
+		})
+		gatewaytest.Run(t, serve(t, gateway.New(c, o)).URL)
+	})
+	t.Run("gcs", func(t *testing.T) {
+		service := fakegcs.Start(t, nil)
+		service.Bucket("bucket")
+		c, o := tableCluster(t, onBackend("gcs"), func(s *settings.Settings) {
+			s.GCS = map[string]settings.GCS{"gcs": {Name: "gcs", Bucket: "bucket", Endpoint: service.URL}}
+		})
+		gatewaytest.Run(t, serve(t, gateway.New(c, o)).URL)
+	})
 }
 
 func TestHostileRequests(t *testing.T) {

@@ -113,7 +113,7 @@ func files() []file {
 		{name: dir + "big.bin", datatype: "application/octet-stream", scope: "image", body: string(pattern(100_000))},
 		{name: dir + "word.dat", datatype: "misc", scope: "image", body: "x"},
 		{name: dir + "latin.txt", datatype: "text/plain; charset=iso-8859-1", scope: "image", body: "y"},
-		{name: dir + "broken.dat", datatype: "text/plain\r\nX-Injected: yes\r\nSet-Cookie: a=b", scope: "image", body: "z"},
+		{name: "var/site/other/broken.dat", datatype: "text/plain\r\nX-Injected: yes\r\nSet-Cookie: a=b", scope: "image", body: "z"},
 		{name: dir + "future.txt", datatype: "text/plain", scope: "image", body: "new", mtime: 2_000_000_000},
 		{name: dir + "doc.pdf", datatype: "application/pdf", scope: "binaryfile", body: "%PDF"},
 		{name: dir + `döc".pdf`, datatype: "application/pdf", scope: "binaryfile", body: "%PDF"},
