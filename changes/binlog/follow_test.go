@@ -269,6 +269,29 @@ func TestLargeTransaction(t *testing.T) {
 	}
 }
 
+// TestCrashInTransaction: a server that crashes while it sends a transaction
+// goes on in the middle of it.
+func TestCrashInTransaction(t *testing.T) {
+	s := newSite(t, own)
+	source := s.open(t)
+	start := head(t, source)
+	const rows = 50_000
+	s.run(t, "INSERT INTO ezdfsfile_cache (name, name_trunk, name_hash, mtime) SELECT CONCAT('var/s/cache/', seq), 'x', MD5(CONCAT('var/s/cache/', seq)), 5 FROM seq_1_to_50000")
+	n := 0
+	for c, err := range source.Changes(t.Context(), start, true) {
+		if n++; err != nil || c.Subject != fmt.Sprint("var/s/cache/", n) {
+			t.Fatalf("change %d: %+v, %v", n, c, err)
+		}
+		if n == 1000 {
+			own.Kill()
+			own.Start(t)
+		}
+		if n == rows {
+			break
+		}
+	}
+}
+
 // TestEndsPromptly: a done context ends a follower that waits for changes, and
 // a canceled one without follow is an error.
 func TestEndsPromptly(t *testing.T) {
