@@ -3,6 +3,7 @@ package metadata
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 )
 
@@ -28,16 +29,16 @@ func (s *Store) PruneJournal(ctx context.Context, before time.Time) (deleted int
 		}
 	}
 	for {
-		var last uint64
+		var ids []any
 		var more bool
 		err := s.retry(ctx, func(ctx context.Context) (bool, error) {
-			last, more, err = s.prunable(ctx, before)
+			ids, more, err = s.prunable(ctx, before)
 			return true, err
 		})
-		if err != nil || last == 0 {
+		if err != nil || len(ids) == 0 {
 			return deleted, err
 		}
-		n, err := s.pruneTo(ctx, last)
+		n, err := s.prune(ctx, ids)
 		deleted += n
 		if err != nil || !more {
 			return deleted, err
@@ -45,67 +46,75 @@ func (s *Store) PruneJournal(ctx context.Context, before time.Time) (deleted int
 	}
 }
 
-// prunable returns the last entry of a batch that may go, 0 for none, and
-// whether more may follow.
-func (s *Store) prunable(ctx context.Context, before time.Time) (last uint64, more bool, err error) {
+// prunable returns the entries of a batch that may go, in order, and whether
+// more may follow.
+func (s *Store) prunable(ctx context.Context, before time.Time) (ids []any, more bool, err error) {
 	state, _, err := s.journalEnds(ctx)
 	if err != nil {
-		return 0, false, err
+		return nil, false, err
 	}
-	type entry struct {
-		id   uint64
-		time int64
-	}
-	var entries []entry
+	entries := 0
+	more = true
 	err = query(ctx, s.pools.write, func(rows *sql.Rows) error {
-		var e entry
-		err := rows.Scan(&e.id, &e.time)
-		entries = append(entries, e)
+		var id uint64
+		var micros int64
+		err := rows.Scan(&id, &micros)
+		entries++
+		if more = more && micros < before.UnixMicro(); more {
+			ids = append(ids, id)
+		}
 		return err
 	}, "SELECT `id`, `time` FROM "+quoted(journalTable)+" ORDER BY `id` LIMIT ?", pruneBatch+1)
 	if err != nil {
-		return 0, false, s.wrap("prune", journalTable, err)
+		return nil, false, s.wrap("prune", journalTable, err)
+	}
+	if len(ids) == entries && entries > 0 { // the newest, or one beyond the batch
+		ids = ids[:entries-1]
+	}
+	more = more && entries > pruneBatch
+	unsettled, err := s.unsettledAmong(ctx, ids, max(state.pruned, state.settled)+1)
+	if err != nil || len(unsettled) == 0 {
+		return ids, more, err
+	}
+	beyond := func(id any) bool { return id.(uint64) > unsettled.first() }
+	if i := slices.IndexFunc(ids, beyond); i >= 0 {
+		ids = ids[:i]
+	}
+	return ids, false, nil
+}
+
+// unsettledAmong returns the identifiers that are missing from next on, among
+// those of entries, and may still appear.
+func (s *Store) unsettledAmong(ctx context.Context, ids []any, next uint64) (gapSet, error) {
+	if !s.dialect.gapsFill {
+		return nil, nil
 	}
 	var gaps gapSet
-	next := max(state.pruned, state.settled) + 1
-	n := 0
-	for ; n < len(entries)-1 && entries[n].time < before.UnixMicro(); n++ {
-		if id := entries[n].id; id >= next {
+	for _, id := range ids {
+		if id := id.(uint64); id >= next {
 			if id > next {
 				gaps.add(next, id-1)
 			}
 			next = id + 1
 		}
-		last = entries[n].id
 	}
-	if !s.dialect.gapsFill || len(gaps) == 0 {
-		return last, n == pruneBatch, nil
-	}
-	unsettled, err := s.probe(ctx, gaps)
-	if err != nil || len(unsettled) == 0 {
-		return last, n == pruneBatch, err
-	}
-	last = 0
-	for _, e := range entries {
-		if e.id < unsettled.first() {
-			last = e.id
-		}
-	}
-	return last, false, nil
+	return s.probe(ctx, gaps)
 }
 
-// pruneTo deletes the entries up to one, of which prunable said that it may.
-func (s *Store) pruneTo(ctx context.Context, last uint64) (deleted int64, err error) {
+// prune deletes entries, of which prunable said that they may go. It names each:
+// a range would meet, and wait for, the entry behind it that is not committed.
+func (s *Store) prune(ctx context.Context, ids []any) (deleted int64, err error) {
 	err = s.Update(ctx, func(tx *Tx) error {
 		_, err := tx.lockState(statePruned)
 		if err != nil {
 			return err
 		}
-		deleted, err = tx.exec("prune", journalTable, "DELETE FROM "+quoted(journalTable)+" WHERE `id` <= ?", last)
+		deleted, err = tx.exec("prune", journalTable,
+			"DELETE FROM "+quoted(journalTable)+" WHERE `id` IN ("+placeholders(len(ids))+")", ids...)
 		if err != nil || deleted == 0 {
 			return err // another host was faster
 		}
-		return tx.setState(statePruned, last)
+		return tx.setState(statePruned, ids[len(ids)-1].(uint64))
 	})
 	return deleted, err
 }
