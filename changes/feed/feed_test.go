@@ -2,11 +2,13 @@ package feed_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -148,4 +150,57 @@ func TestConformance(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestJournalIsPruned: with the binary log as the source, the journal is
+// written all the same, and pruned while somebody follows.
+func TestJournalIsPruned(t *testing.T) {
+	s := onServer(t, logging)
+	s.Changes.Source = "binlog"
+	store := open(t, s, true)
+	for range 3 {
+		err := store.Update(t.Context(), func(tx *metadata.Tx) error {
+			return tx.Record(metadata.Change{Kind: metadata.KindStore, Subject: "var/a", Time: time.Unix(1, 0)})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	source, err := feed.Open(t.Context(), s, store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for c, err := range source.Changes(ctx, changes.Newest, true) {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}()
+	defer func() { cancel(); <-ended }()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.After(time.Minute); ; {
+		_, err := store.ReadJournal(t.Context(), position(t, "2"))
+		var lost *metadata.JournalLostError
+		if errors.As(err, &lost) {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-end:
+			t.Fatalf("the journal is not pruned: %v", err)
+		}
+	}
+}
+
+func position(t *testing.T, text string) metadata.JournalPosition {
+	t.Helper()
+	p, err := metadata.ParseJournalPosition(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
