@@ -17,11 +17,13 @@ import (
 )
 
 // BenchmarkServe compares the gateway with http.FileServer on the same files
-// of one NFS tree, over TCP on loopback. Rows come from SQLite each time.
+// of one NFS tree, over TCP on loopback.
 //
 //	go test -run - -bench Serve ./gateway
 func BenchmarkServe(b *testing.B) {
-	s := loadSettings(b, "")
+	s := loadSettings(b, "[ClusterEventsSettings]\nClusterEvents=enabled\nListeners[]=rowcache\n")
+	cached := newCluster(b, s)
+	s.Events.Enabled = false
 	c := newCluster(b, s)
 	o, err := gateway.OptionsFrom(s)
 	if err != nil {
@@ -31,12 +33,12 @@ func BenchmarkServe(b *testing.B) {
 		name string
 		http.Handler
 	}{
-		{"gateway", gateway.New(c, o)},
-		{"gateway without row lookups", gateway.New(&rowless{Cluster: c}, o)},
+		{"rows from SQLite", gateway.New(c, o)},
+		{"rows from the cache", gateway.New(cached, o)},
 		{"FileServer", http.FileServer(http.Dir(filepath.Join(s.Root, "mount")))},
 	}
 	for _, size := range []int{10 << 10, 5 << 20} {
-		store(b, c, "var/storage/a", strings.Repeat("x", size))
+		store(b, cached, "var/storage/a", strings.Repeat("x", size))
 		for _, h := range handlers {
 			b.Run(fmt.Sprintf("%dKB/%s", size>>10, h.name), func(b *testing.B) {
 				server := serve(b, h)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -97,27 +96,3 @@ var (
 	storeDown    = &backends.Error{Backend: "s3", Op: "open", Path: "var/storage/a", Kind: backends.ErrUnavailable, Err: errors.New("bucket-name")}
 	bodyMissing  = &cluster.BodyMissingError{Path: "var/storage/a", Backend: "nfs", Err: fs.ErrNotExist}
 )
-
-// rowless is a cluster whose rows are known already, as with a row cache.
-type rowless struct {
-	*cluster.Cluster
-	rows sync.Map
-}
-
-func (c *rowless) Open(ctx context.Context, path string, options ...cluster.ReadOption) (*cluster.File, error) {
-	row, ok := c.rows.Load(path)
-	if !ok {
-		known, err := c.Cluster.Stat(ctx, path)
-		if err != nil {
-			return nil, err
-		}
-		row, _ = c.rows.LoadOrStore(path, known)
-	}
-	r, err := c.Stores().Open(ctx, path, 0, -1)
-	if err != nil {
-		return nil, err
-	}
-	f := &cluster.File{Row: row.(metadata.Row), Reader: r}
-	f.Row.Size = r.Info().Size
-	return f, nil
-}

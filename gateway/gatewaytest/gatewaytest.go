@@ -61,7 +61,8 @@ type Case struct {
 	Slice []int    `json:"slice"`
 	Parts []string `json:"parts"`
 	// NotVia names what may stand in front of the gateway and answers
-	// otherwise, as the RFC lets it.
+	// NotVia names what answers otherwise when it stands in front of the
+	// gateway, as the RFC lets it.
 	NotVia []string `json:"not_via"`
 }
 
