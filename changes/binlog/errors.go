@@ -71,8 +71,10 @@ func duplicateServer(err *gomysql.MyError) bool {
 	return err.Code == errLog && strings.Contains(err.Message, "same server_")
 }
 
-// mendable reports whether waiting may help.
+// mendable reports whether waiting may help: with the network, and with errors
+// of the server that nobody has thought of, a full disk for one.
 func mendable(err error) bool {
 	var o outage
-	return errors.As(err, &o) || metadata.IsRetryable(err)
+	var e *metadata.Error
+	return errors.As(err, &o) || errors.As(err, &e) && (e.Retry || e.Kind == nil)
 }

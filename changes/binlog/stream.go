@@ -53,7 +53,7 @@ func (s *stream) run(ctx context.Context) {
 
 // pause waits before the next attempt, longer from one to the next.
 func (s *stream) pause(ctx context.Context, err error) {
-	if s.wait == 0 {
+	if lost := (outage{}); s.wait == 0 || !errors.As(err, &lost) {
 		s.source.logger.Warn("the binary log cannot be read; connecting again until it can", "error", err)
 	}
 	s.wait = min(max(2*s.wait, firstWait), lastWait)

@@ -40,13 +40,12 @@ type MariaDB struct {
 // listens on a unix socket only.
 type MariaDBOptions struct {
 	TCP    bool     // listen on a port of 127.0.0.1 as well
-	Binlog bool     // write a binary log in row format; implies TCP
+	Binlog bool     // write a binary log in row format
 	Args   []string // further arguments of mariadbd
 }
 
 // NewMariaDB returns a server that starts on first use.
 func NewMariaDB(options MariaDBOptions) *MariaDB {
-	options.TCP = options.TCP || options.Binlog
 	return &MariaDB{options: options}
 }
 
@@ -71,7 +70,8 @@ func (m *MariaDB) Start(tb testing.TB) {
 	}
 	args := append([]string{
 		"--no-defaults", "--datadir=" + filepath.Join(m.dir, "data"), "--socket=" + m.Socket(),
-		"--pid-file=" + filepath.Join(m.dir, "pid"), "--innodb-buffer-pool-size=64M", "--performance-schema=OFF",
+		// A server that starts removes the temporary tables that it finds.
+		"--tmpdir=" + m.dir, "--pid-file=" + filepath.Join(m.dir, "pid"), "--innodb-buffer-pool-size=64M", "--performance-schema=OFF",
 	}, asRoot()...)
 	if m.options.TCP {
 		args = append(args, "--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", m.port))
