@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
 
@@ -71,6 +73,22 @@ func storeBatch(ctx context.Context, c *Cluster, path, other string) error {
 	return err
 }
 
+// generate generates path, and takes the lock over that a crash left: its
+// clock is past the timeout then.
+func generate(ctx context.Context, c *Cluster, path, _ string) error {
+	if lock, err := c.meta.Get(ctx, path+metadata.GeneratingSuffix); err == nil {
+		c.now = func() time.Time { return lock.ModTime().Add(c.generationTimeout + 2*time.Second) }
+	}
+	entry, err := c.GetOrGenerate(ctx, path, func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, newBody)
+		return err
+	}, GenerateOptions{Scope: "image"})
+	if err != nil {
+		return err
+	}
+	return entry.Close()
+}
+
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 func never(error) bool          { return false }
 
@@ -113,6 +131,18 @@ var crashes = map[string]crash{
 		},
 		may:  [2][]string{{newBody, noBody}, {oldOther, newBody}},
 		done: [2][]string{{noBody}, {newBody}},
+	},
+	"generate": {
+		steps: []step{stepStaged, stepLocked, stepPublished, stepCommitted},
+		prepare: func(t *testing.T, c *Cluster, path, other string) {
+			prepareBodies(oldBody)(t, c, path, other)
+			if _, err := c.Expire(t.Context(), path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		run: generate, again: never,
+		may:  [2][]string{{noBody, newBody}, {noBody}},
+		done: [2][]string{{newBody}, {noBody}},
 	},
 	"purge": {
 		steps:   []step{stepLocked, stepDeleted, stepCommitted},
