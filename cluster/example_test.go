@@ -98,3 +98,47 @@ func Example() {
 	// false <nil>
 	// 1 <nil>
 }
+
+// A page that is slow to make is made once, for all who ask for it.
+func ExampleCluster_GetOrGenerate() {
+	ctx := context.Background()
+	s, remove, err := site()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer remove()
+	if err := createTables(ctx, s); err != nil {
+		fmt.Println(err)
+		return
+	}
+	c, err := cluster.Open(ctx, s)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	made := 0
+	for range 3 {
+		entry, err := c.GetOrGenerate(ctx, "var/site/cache/content/site/2-full.cache",
+			func(_ context.Context, w io.Writer) error {
+				made++
+				_, err := fmt.Fprintf(w, "page %d", made)
+				return err
+			},
+			cluster.GenerateOptions{Scope: "viewcache", DataType: "text/html", TTL: time.Hour})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		text, err := entry.Bytes()
+		fmt.Println(entry.Origin, string(text), err)
+		if made == 1 && entry.Origin == cluster.Hit {
+			c.ExpireTrunk(ctx, "var/site/cache/content/site/2-") // node 2 is published
+		}
+	}
+	// Output:
+	// generated page 1 <nil>
+	// hit page 1 <nil>
+	// generated page 2 <nil>
+}
