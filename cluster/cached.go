@@ -63,12 +63,14 @@ func (c *Cluster) copyHere(ctx context.Context, row metadata.Row) (*localcache.F
 		return nil, false
 	}
 	key := fmt.Sprint(row.Hash(), row.MTime, row.Size)
-	done := c.fills.DoChan(key, func() (any, error) {
-		return nil, c.fillLocal(context.WithoutCancel(ctx), row)
+	done := make(chan error, 1)
+	c.running.Go(func() {
+		_, err, _ := c.fills.Do(key, func() (any, error) { return nil, c.fillLocal(ctx, row) })
+		done <- err
 	})
 	select {
-	case result := <-done:
-		if result.Err != nil {
+	case err := <-done:
+		if err != nil {
 			return nil, false
 		}
 	case <-ctx.Done():
@@ -77,9 +79,16 @@ func (c *Cluster) copyHere(ctx context.Context, row metadata.Row) (*localcache.F
 	return c.local.Get(row)
 }
 
+// fillLocal makes a local copy, until Close, whatever becomes of the caller.
 func (c *Cluster) fillLocal(ctx context.Context, row metadata.Row) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(c.background, cancel)()
 	w := c.local.Create(row, c.now())
 	defer w.Discard()
+	if err := w.Err(); err != nil {
+		return err // a body that cannot be kept need not be read twice
+	}
 	f, err := c.openRow(ctx, row)
 	if err != nil {
 		return err
@@ -88,10 +97,18 @@ func (c *Cluster) fillLocal(ctx context.Context, row metadata.Row) error {
 	if f.Row != row {
 		return errAlone
 	}
-	if _, err := io.Copy(w, f); err != nil {
+	if _, err := io.Copy(copyWriter{w}, f); err != nil {
 		return err
 	}
 	return w.Commit()
+}
+
+// copyWriter fails as soon as there will be no copy.
+type copyWriter struct{ *localcache.Writer }
+
+func (w copyWriter) Write(p []byte) (int, error) {
+	n, _ := w.Writer.Write(p)
+	return n, w.Err()
 }
 
 // openStale opens what may be shown of a cache file while it is generated:

@@ -54,9 +54,11 @@ type Cluster struct {
 	hub       *events.Hub
 	listeners []events.Listener // given by options, told after those of the settings
 	feed      changes.Source    // nil where nobody listens to it
-	following sync.WaitGroup
-	unfollow  context.CancelFunc
-	transient bool // no caches that only a long life pays
+	transient bool              // no caches that only a long life pays
+
+	background context.Context // of what nobody waits for, until Close
+	end        context.CancelFunc
+	running    sync.WaitGroup // what goes on in the background
 
 	local             *localcache.Cache
 	fills             singleflight.Group // of local copies
@@ -85,7 +87,8 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithListeners adds listeners to those that the settings name
-// ([ClusterEventsSettings]). The cluster closes them.
+// ([ClusterEventsSettings]). The cluster closes them, also when it cannot be
+// opened.
 func WithListeners(listeners ...events.Listener) Option {
 	return func(c *Cluster) { c.listeners = append(c.listeners, listeners...) }
 }
@@ -107,23 +110,20 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 	c := apply(options)
 	config, err := metadata.ConfigFrom(s)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.closeParts(nil, nil, nil))
 	}
 	config.Logger = c.logger
 	meta, metaErr := metadata.Open(ctx, config)
 	stores, storesErr := OpenStores(ctx, s, c.logger)
 	local, localErr := c.openLocal(s)
 	if err := errors.Join(metaErr, storesErr, localErr); err != nil {
-		return nil, errors.Join(err, closeAll(meta, stores, local))
+		return nil, errors.Join(err, c.closeParts(meta, stores, local))
 	}
 	c.use(meta, stores, s)
 	c.local = local
 	listeners, err := c.openListeners(s)
 	if c.listeners = slices.Concat(listeners, c.listeners); err != nil {
-		for _, l := range c.listeners {
-			err = errors.Join(err, l.Close())
-		}
-		return nil, errors.Join(err, closeAll(meta, stores, local))
+		return nil, errors.Join(err, c.closeParts(meta, stores, local))
 	}
 	if err := c.start(ctx, s); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -147,7 +147,21 @@ func apply(options []Option) *Cluster {
 	for _, option := range options {
 		option(c)
 	}
+	for i, l := range c.listeners {
+		c.listeners[i] = c.heard(l)
+	}
+	// What goes on in the background ends with the cluster, not with whoever
+	// opened it or asked for it.
+	c.background, c.end = context.WithCancel(context.Background())
 	return c
+}
+
+// heard returns a listener as the cluster has it: one command believes no cache.
+func (c *Cluster) heard(l events.Listener) events.Listener {
+	if c.transient {
+		return events.NotifyOnly(l)
+	}
+	return l
 }
 
 func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings) {
@@ -160,7 +174,6 @@ func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s set
 // where one of them keeps rows.
 func (c *Cluster) start(ctx context.Context, s settings.Settings) error {
 	c.hub = events.New(c.listeners, events.Options{QueueSize: s.Events.QueueSize, Logger: c.logger})
-	answers := func(l events.Listener) bool { _, ok := l.(events.MetadataFilter); return ok }
 	if !slices.ContainsFunc(c.listeners, answers) {
 		return nil
 	}
@@ -175,20 +188,24 @@ func (c *Cluster) start(ctx context.Context, s settings.Settings) error {
 		return err
 	}
 	c.feed = source
-	// It ends with the cluster, not with whoever opened it.
-	following, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	c.unfollow = cancel
-	c.following.Go(func() { c.follow(following, source) })
+	c.running.Go(func() { c.follow(c.background, source) })
 	return nil
+}
+
+// answers reports whether a listener keeps what it could answer with.
+func answers(l events.Listener) bool {
+	_, rows := l.(events.MetadataFilter)
+	_, existence := l.(events.ExistenceFilter)
+	return rows || existence
 }
 
 // Close lets the listeners take what they have not heard yet, for a few
 // seconds at most, and closes the metadata store and all backends.
 func (c *Cluster) Close() error {
 	var errs []error
+	c.end()
+	c.running.Wait()
 	if c.feed != nil {
-		c.unfollow()
-		c.following.Wait()
 		errs = append(errs, c.feed.Close())
 	}
 	errs = append(errs, c.hub.Close(context.Background())) // bounded by its drain timeout

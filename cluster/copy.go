@@ -131,13 +131,13 @@ func (t *transfer) commit(ctx context.Context) error {
 		c.step(stepPublished)
 		return nil
 	})
+	if err != nil && published {
+		c.finish(ctx, err, t.dst)
+	}
 	if published {
 		t.tell()
 	}
 	if err != nil {
-		if published {
-			c.finish(ctx, err, t.dst)
-		}
 		return err
 	}
 	if t.move {

@@ -21,7 +21,7 @@ func (c *Cluster) Expire(ctx context.Context, paths ...string) (int64, error) {
 		names[i] = name
 	}
 	n, err := c.meta.Expire(ctx, names...)
-	c.tell(events.DeleteFile, names...)
+	c.tellUnlessRefused(err, events.DeleteFile, names...)
 	return n, err
 }
 
@@ -34,7 +34,7 @@ func (c *Cluster) ExpirePrefix(ctx context.Context, prefix string) (int64, error
 		return 0, err
 	}
 	n, err := c.meta.ExpirePrefix(ctx, clean)
-	c.tell(events.DeleteByLike, clean)
+	c.tellUnlessRefused(err, events.DeleteByLike, clean)
 	return n, err
 }
 
@@ -46,7 +46,7 @@ func (c *Cluster) ExpireTrunk(ctx context.Context, trunk string) (int64, error) 
 		return 0, err
 	}
 	n, err := c.meta.ExpireTrunk(ctx, clean)
-	c.tell(events.DeleteByNametrunk, clean)
+	c.tellUnlessRefused(err, events.DeleteByNametrunk, clean)
 	return n, err
 }
 
@@ -60,7 +60,7 @@ func (c *Cluster) ExpireWildcard(ctx context.Context, pattern string) (int64, er
 		return 0, err
 	}
 	n, err := c.meta.ExpireWildcard(ctx, clean)
-	c.tell(events.DeleteByWildcard, clean)
+	c.tellUnlessRefused(err, events.DeleteByWildcard, clean)
 	return n, err
 }
 
@@ -75,7 +75,7 @@ func (c *Cluster) ExpireScope(ctx context.Context, scope, prefix string) (int64,
 		}
 	}
 	n, err := c.meta.ExpireScope(ctx, scope, prefix)
-	c.tell(events.DeleteByScope, scope)
+	c.tellUnlessRefused(err, events.DeleteByScope, scope)
 	return n, err
 }
 

@@ -26,6 +26,7 @@ type flight struct {
 	contents *spool // nil where there is nothing to share
 	row      metadata.Row
 	origin   Origin
+	lost     bool // a deletion came meanwhile, perhaps before some who joined
 	err      error
 }
 

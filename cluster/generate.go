@@ -147,7 +147,7 @@ func (r *request) try(ctx context.Context) (*Entry, error) {
 	if one.err != nil {
 		return nil, one.err
 	}
-	if one.origin != Unstored && !r.fresh(one.row, true) {
+	if one.lost && r.options.NoStale || one.origin != Unstored && !r.fresh(one.row, true) {
 		return nil, errAlone // fresh enough for its caller, not for this one
 	}
 	return one.entry(), nil

@@ -70,7 +70,7 @@ func (r *request) run(ctx context.Context, one *flight, g *Generation) (*Entry, 
 	row, err := r.end(ctx, g, contents)
 	origin := Generated
 	if err != nil {
-		origin = Unstored
+		origin, one.lost = Unstored, errors.Is(err, ErrGenerationLost)
 		row = r.c.newRow(r.name, r.options.Scope, r.options.DataType, r.c.now())
 		row.Size = contents.size
 	}

@@ -31,10 +31,7 @@ func (c *Cluster) openListeners(s settings.Settings) ([]events.Listener, error) 
 			errs = append(errs, err)
 			continue
 		}
-		if c.transient {
-			l = events.NotifyOnly(l)
-		}
-		listeners = append(listeners, l)
+		listeners = append(listeners, c.heard(l))
 	}
 	return listeners, errors.Join(errs...)
 }
@@ -98,17 +95,22 @@ func (c *Cluster) openLocal(s settings.Settings) (*localcache.Cache, error) {
 	})
 }
 
-// closeAll closes what was opened before something else could not be.
-func closeAll(meta *metadata.Store, stores *dispatcher.Dispatcher, local *localcache.Cache) error {
+// closeParts closes what was opened, and the listeners, before something else
+// could not be opened.
+func (c *Cluster) closeParts(meta *metadata.Store, stores *dispatcher.Dispatcher, local *localcache.Cache) error {
+	c.end()
 	var errs []error
-	if meta != nil {
-		errs = append(errs, meta.Close())
+	for _, l := range c.listeners {
+		errs = append(errs, l.Close())
 	}
 	if stores != nil {
 		errs = append(errs, stores.Close())
 	}
 	if local != nil {
 		errs = append(errs, local.Close())
+	}
+	if meta != nil {
+		errs = append(errs, meta.Close())
 	}
 	return errors.Join(errs...)
 }

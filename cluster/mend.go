@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
-	"example.com/ezdfs/events"
 	"example.com/ezdfs/metadata"
 )
 
@@ -22,9 +21,11 @@ const mendTimeout = 10 * time.Second
 // store says is what the row must say. It returns the row as it is now.
 func (c *Cluster) mend(ctx context.Context, name string) (metadata.Row, error) {
 	var row metadata.Row
+	changed := false
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
 		var info backends.Info
 		var err error
+		changed = false
 		if row, info, err = c.lockWithBody(ctx, tx, name); err != nil {
 			return err
 		}
@@ -33,10 +34,13 @@ func (c *Cluster) mend(ctx context.Context, name string) (metadata.Row, error) {
 		}
 		c.logger.WarnContext(ctx, "mended a row that lagged its body", "path", name,
 			"row_size", row.Size, "body_size", info.Size)
+		changed = true
 		row.Size, row.MTime = info.Size, max(info.ModTime.Unix(), 1)
 		return c.setRow(tx, row, metadata.KindRepair)
 	})
-	c.tell(events.DeleteFile, name)
+	if changed {
+		c.tellRows(row)
+	}
 	return row, err
 }
 

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"time"
 
 	"example.com/ezdfs/changes"
@@ -19,6 +21,15 @@ func (c *Cluster) tell(kind events.Kind, subjects ...string) {
 	c.hub.Publish(list...)
 }
 
+// tellUnlessRefused is tell after an operation whose error, if there is one,
+// does not always mean that nothing was committed: only arguments that were
+// refused never got so far.
+func (c *Cluster) tellUnlessRefused(err error, kind events.Kind, subjects ...string) {
+	if !errors.Is(err, fs.ErrInvalid) {
+		c.tell(kind, subjects...)
+	}
+}
+
 func (c *Cluster) tellRows(rows ...metadata.Row) {
 	names := make([]string, len(rows))
 	for i, row := range rows {
@@ -27,10 +38,11 @@ func (c *Cluster) tellRows(rows ...metadata.Row) {
 	c.tell(events.DeleteFile, names...)
 }
 
-// distrust makes the caches of this process drop a row that turned out to be
-// old, and every query for it start anew.
+// distrust makes the caches, those shared with other hosts too, drop a row that
+// turned out to be old, and every query for it start anew. Nothing changed, so
+// nobody else hears of it.
 func (c *Cluster) distrust(name string) {
-	c.hub.Invalidate(events.Event{Kind: events.DeleteFile, Subject: name})
+	c.hub.Relay(events.Event{Kind: events.DeleteFile, Subject: name})
 }
 
 // everything is the event after which nothing that was cached is valid.

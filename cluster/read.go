@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
-	"example.com/ezdfs/events"
 	"example.com/ezdfs/metadata"
 )
 
@@ -128,7 +127,7 @@ func (c *Cluster) open(ctx context.Context, name string, read reading, attempt i
 	last := attempt >= c.retries
 	ask := c.row
 	if attempt > 1 {
-		c.tell(events.DeleteFile, name)
+		c.distrust(name)
 		ask = c.meta.Get
 	}
 	row, err := ask(ctx, name)
