@@ -61,6 +61,16 @@ func (s *Store) lacksTables() bool {
 	})
 }
 
+// Tables returns the tables that there are, those of the layout first, then
+// our own.
+func (s *Store) Tables() []string {
+	info := s.schema.Load()
+	return slices.DeleteFunc(append(s.config.Layout.Tables(), journalTable, stateTable), func(table string) bool {
+		_, ok := info.tables[table]
+		return !ok
+	})
+}
+
 // CreateSchema creates those tables that do not exist: the two of the legacy,
 // as contract section 1 has them, and our own. Tables that exist are left as
 // they are.

@@ -34,6 +34,8 @@ that was stored a year ago and removed a minute ago is a year old.
 
   dfsctl purge --scopes all --expiry 0    everything that is expired, at once
 
+The journal of changes loses what is older than [ChangeFeed] JournalRetention.
+
 What was removed stays removed: the same command goes on after an interruption.
 With --json one document for each file, with "error" for one that stays, and at
 the end {"summary": {...}}.`,
@@ -45,7 +47,12 @@ the end {"summary": {...}}.`,
 			options.Prefix = strings.Join(args, "")
 			return a.withCluster(cmd.Context(), func(s session) error {
 				p := &purge{a: a, s: s, DryRun: f.dryRun}
-				return p.run(cmd.Context(), options, time.Duration(f.sleep*float64(time.Second)))
+				if err := p.run(cmd.Context(), options, time.Duration(f.sleep*float64(time.Second))); err != nil || f.dryRun {
+					return err
+				}
+				// Whoever follows the feed prunes it too, but nobody may.
+				_, err := s.Metadata().PruneJournal(cmd.Context(), time.Now().Add(-s.settings.Changes.JournalRetention))
+				return err
 			})
 		},
 	}
