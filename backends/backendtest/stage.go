@@ -150,8 +150,16 @@ func wrongSize(t *testing.T, h Harness, s store) {
 	s.wantNothing(t, "missing/file")
 }
 
+// failingBody: a body that breaks off, as the network's do with
+// io.ErrUnexpectedEOF, is never stored.
 func failingBody(t *testing.T, h Harness, s store) {
-	broken := errors.New("the sender hung up")
+	for _, broken := range []error{errors.New("the sender hung up"), io.ErrUnexpectedEOF} {
+		failingBodyBy(t, h, s, broken)
+	}
+	s.wantNothing(t, "a/b")
+}
+
+func failingBodyBy(t *testing.T, h Harness, s store, broken error) {
 	for _, before := range []int{0, 3, h.LargeBody} {
 		for _, size := range []int64{-1, int64(before) + 10} {
 			body := io.MultiReader(bytes.NewReader(random(4, before)), iotest.ErrReader(broken))
@@ -164,7 +172,6 @@ func failingBody(t *testing.T, h Harness, s store) {
 			}
 		}
 	}
-	s.wantNothing(t, "a/b")
 }
 
 func attributes(t *testing.T, h Harness, s store) {

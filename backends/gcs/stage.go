@@ -28,7 +28,7 @@ func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs 
 	src := &source{ctx: ctx, body: body, announced: attrs.Size}
 	head := make([]byte, headSize(attrs.Size))
 	n, err := io.ReadFull(src, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if src.err != nil { // a body that broke off reads as one that ended
 		return nil, b.stageError(path, src, err)
 	}
 	u := b.newUpload(ctx, path, attrs, err == nil)

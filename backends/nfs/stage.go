@@ -107,7 +107,7 @@ func (b *Backend) fill(ctx context.Context, f *os.File, body io.Reader, size int
 		if err := ctx.Err(); err != nil {
 			return written, err
 		}
-		n, readErr := io.ReadFull(body, *buffer)
+		n, readErr := readFull(body, *buffer)
 		if err := b.write(f, (*buffer)[:n]); err != nil {
 			return written, err
 		}
@@ -115,7 +115,7 @@ func (b *Backend) fill(ctx context.Context, f *os.File, body io.Reader, size int
 		switch {
 		case size >= 0 && written > size:
 			return written, b.sizeError(written, size)
-		case readErr == io.EOF, readErr == io.ErrUnexpectedEOF:
+		case readErr == io.EOF:
 			if size >= 0 && written < size {
 				return written, b.sizeError(written, size)
 			}
@@ -124,6 +124,17 @@ func (b *Backend) fill(ctx context.Context, f *os.File, body io.Reader, size int
 			return written, b.kind(nil, readErr) // the sender's, not the store's
 		}
 	}
+}
+
+// readFull is io.ReadFull, but tells the end of a body from a body that broke
+// off: that is io.ErrUnexpectedEOF to whoever receives it.
+func readFull(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = r.Read(p[n:])
+		n += more
+	}
+	return n, err
 }
 
 func (b *Backend) write(f *os.File, p []byte) error {
