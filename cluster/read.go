@@ -127,8 +127,10 @@ func (c *Cluster) open(ctx context.Context, name string, read reading, attempt i
 	last := attempt >= c.retries
 	ask := c.row
 	if attempt > 1 {
-		c.distrust(name)
 		ask = c.meta.Get
+	}
+	if attempt == 2 {
+		c.distrust(name)
 	}
 	row, err := ask(ctx, name)
 	if err != nil {
