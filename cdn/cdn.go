@@ -58,6 +58,10 @@ type Limits struct {
 	// Extents are what the target can invalidate in one go besides Path;
 	// others are expanded into paths.
 	Extents []Extent
+	// Takes tells of those families which ones it really has a name for: a
+	// cache tag stands for a directory, not for every prefix. Nil means all;
+	// the others are expanded.
+	Takes func(Item) bool
 	// Actions are what it does.
 	Actions []Action
 	// Items bounds a batch; Families those of its items that are none of one
@@ -69,6 +73,10 @@ type Limits struct {
 	// Rate is calls a second on average, Burst how many at once.
 	Rate  float64
 	Burst int
+	// ItemRate and ItemBurst are the same for items, where the target counts
+	// those too.
+	ItemRate  float64
+	ItemBurst int
 	// Concurrent bounds the calls under way at a time; 1 by default.
 	Concurrent int
 }
