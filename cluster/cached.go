@@ -32,26 +32,11 @@ func (c *Cluster) openFresh(ctx context.Context, row metadata.Row) (io.ReadClose
 	if f, ok := c.copyHere(ctx, row); ok {
 		return f, row, nil
 	}
-	f, err := c.openRow(ctx, row)
+	f, err := c.OpenRow(ctx, row)
 	if err != nil {
 		return nil, row, err
 	}
 	return f, f.Row, nil
-}
-
-// openRow opens the stored body of a row, without asking for the row again
-// where the two fit.
-func (c *Cluster) openRow(ctx context.Context, row metadata.Row) (*File, error) {
-	body, err := c.stores.Open(ctx, row.Name, 0, -1)
-	if err == nil {
-		if body.Info().Size == row.Size {
-			return &File{Row: row, Reader: body}, nil
-		}
-		body.Close()
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return c.Open(ctx, row.Name)
 }
 
 // copyHere makes a local copy of a row's body and opens it; all who need it at
@@ -81,6 +66,9 @@ func (c *Cluster) copyHere(ctx context.Context, row metadata.Row) (*localcache.F
 
 // fillLocal makes a local copy, until Close, whatever becomes of the caller.
 func (c *Cluster) fillLocal(ctx context.Context, row metadata.Row) error {
+	if f, ok := c.local.Get(row); ok {
+		return f.Close() // another transfer ended between the caller's look and this one
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(c.background, cancel)()
@@ -89,7 +77,7 @@ func (c *Cluster) fillLocal(ctx context.Context, row metadata.Row) error {
 	if err := w.Err(); err != nil {
 		return err // a body that cannot be kept need not be read twice
 	}
-	f, err := c.openRow(ctx, row)
+	f, err := c.OpenRow(ctx, row)
 	if err != nil {
 		return err
 	}
