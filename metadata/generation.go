@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 )
@@ -21,6 +22,9 @@ func IsGenerating(name string) bool { return strings.HasSuffix(name, GeneratingS
 // What was generated must not be stored.
 var ErrGenerationLost = errors.New("the lock of the generation was lost")
 
+// maxNonce keeps the sizes of locks small enough for any column.
+const maxNonce = 1<<31 - 1
+
 // GeneratingError says that somebody else generates a file.
 type GeneratingError struct {
 	Name string
@@ -33,7 +37,7 @@ func (e *GeneratingError) Error() string {
 }
 
 // GenerationLock is the lock of one file's generation. It is a value; the
-// mtime of its row tells it from the locks of others.
+// mtime and size of its row tell it from the locks of others.
 type GenerationLock struct {
 	// Name is the file's.
 	Name string
@@ -51,12 +55,14 @@ func (l GenerationLock) Row() Row { return l.row }
 // is older than timeout, compared in whole seconds, or when a deletion broke
 // it; before that the error is a *GeneratingError.
 //
-// The row is what PHP inserts, but for name_trunk: ours is the file's, so that
-// a deletion of its family, PHP's or ours, breaks the lock. In the legacy it
-// passes by, and content made of old data is stored as fresh.
+// The row is what PHP inserts, but for two columns that PHP does not look at.
+// Its name_trunk is the file's, so that a deletion of its family, PHP's or
+// ours, breaks the lock: in the legacy it passes by, and content made of old
+// data is stored as fresh. Its size is a random number, since a lock that was
+// broken can be taken anew within the same second.
 func (s *Store) LockGeneration(ctx context.Context, target Row, now time.Time, timeout time.Duration) (GenerationLock, error) {
 	lock := GenerationLock{Name: target.Name, row: Row{
-		Name: target.Name + GeneratingSuffix, Trunk: target.Trunk, MTime: now.Unix(), Table: s.tableOf(target),
+		Name: target.Name + GeneratingSuffix, Trunk: target.Trunk, Size: 1 + rand.Int64N(maxNonce), MTime: now.Unix(), Table: s.tableOf(target),
 	}}
 	if err := s.CheckRow(lock.row); err != nil {
 		return lock, err
@@ -91,15 +97,15 @@ func lockRemaining(held Row, now time.Time, timeout time.Duration) time.Duration
 // insertLock inserts the row of a lock unless there is one.
 func (s *Store) insertLock(ctx context.Context, row Row) (inserted bool, err error) {
 	n, err := s.execRetry(ctx, "lock the generation of", row.Name, "INSERT INTO "+quoted(row.Table)+" ("+columns+") VALUES "+
-		tuples(1, 8)+s.dialect.onDuplicateKeep, row.Name, row.Trunk, row.Hash(), "", "", 0, row.MTime, 0)
+		tuples(1, 8)+s.dialect.onDuplicateKeep, row.Name, row.Trunk, row.Hash(), "", "", row.Size, row.MTime, 0)
 	return n == 1, err
 }
 
 // takeLock makes a lock that timed out ours, unless somebody else was faster.
 func (s *Store) takeLock(ctx context.Context, held, row Row) (bool, error) {
 	n, err := s.execRetry(ctx, "take over the generation of", row.Name, "UPDATE "+quoted(row.Table)+
-		" SET `mtime` = ?, `expired` = 0, `name_trunk` = ? WHERE `name_hash` = ? AND `mtime` = ?",
-		row.MTime, row.Trunk, row.Hash(), held.MTime)
+		" SET `mtime` = ?, `expired` = 0, `name_trunk` = ?, `size` = ? WHERE `name_hash` = ? AND `mtime` = ?",
+		row.MTime, row.Trunk, row.Size, row.Hash(), held.MTime)
 	return n == 1, err
 }
 
@@ -119,7 +125,8 @@ func (s *Store) RefreshGeneration(ctx context.Context, lock GenerationLock, now 
 	row := lock.row
 	row.MTime = max(now.Unix(), row.MTime)
 	n, err := s.execRetry(ctx, "refresh the generation of", lock.Name, "UPDATE "+quoted(row.Table)+
-		" SET `mtime` = ? WHERE `name_hash` = ? AND `mtime` = ? AND `expired` = 0", row.MTime, row.Hash(), lock.row.MTime)
+		" SET `mtime` = ? WHERE `name_hash` = ? AND `mtime` = ? AND `size` = ? AND `expired` = 0",
+		row.MTime, row.Hash(), lock.row.MTime, row.Size)
 	if err == nil && n == 0 {
 		// An update within the same second changes nothing and so counts nothing.
 		var held *Row
@@ -135,13 +142,15 @@ func (s *Store) RefreshGeneration(ctx context.Context, lock GenerationLock, now 
 }
 
 // holds reports whether a row, as it stands in the table, is this lock.
-func (l GenerationLock) holds(row Row) bool { return row.MTime == l.row.MTime && row.Live() }
+func (l GenerationLock) holds(row Row) bool {
+	return row.MTime == l.row.MTime && row.Size == l.row.Size && row.Live()
+}
 
 // UnlockGeneration gives a lock up without a result. A lock that was lost is
 // left to whoever has it now.
 func (s *Store) UnlockGeneration(ctx context.Context, lock GenerationLock) error {
 	_, err := s.execRetry(ctx, "unlock the generation of", lock.Name, "DELETE FROM "+quoted(lock.row.Table)+
-		" WHERE `name_hash` = ? AND `mtime` = ?", lock.row.Hash(), lock.row.MTime)
+		" WHERE `name_hash` = ? AND `mtime` = ? AND `size` = ?", lock.row.Hash(), lock.row.MTime, lock.row.Size)
 	return err
 }
 

@@ -37,12 +37,12 @@ func end(ctx context.Context, s *Store, lock GenerationLock) error {
 	})
 }
 
-// The lock's row is the one that PHP inserts, but for the trunk.
+// The lock's row is the one that PHP inserts, but for the trunk and the size.
 func TestGenerationLockRow(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, s *Store) {
-		mustLock(t, s, noon)
+		lock := mustLock(t, s, noon)
 		row, err := s.Get(t.Context(), entry+GeneratingSuffix)
-		want := Row{Name: entry + GeneratingSuffix, Trunk: trunk, MTime: noon.Unix(), Table: s.config.Layout.Table(entry)}
+		want := Row{Name: entry + GeneratingSuffix, Trunk: trunk, Size: lock.row.Size, MTime: noon.Unix(), Table: s.config.Layout.Table(entry)}
 		if row != want || err != nil {
 			t.Errorf("%+v, %v; want %+v", row, err, want)
 		}
@@ -166,6 +166,35 @@ func remove(t *testing.T, s *Store, rows ...Row) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A lock that a deletion broke, or took away, can be somebody else's before the
+// second is over: who had it does not take the new one for his.
+func TestLockIsLostWithinASecond(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		for name, deletion := range map[string]func() error{
+			"expired": func() error { _, err := s.ExpireTrunk(t.Context(), trunk); return err },
+			"deleted": func() error { remove(t, s, Row{Name: entry + GeneratingSuffix}); return nil },
+		} {
+			first := mustLock(t, s, noon)
+			if err := deletion(); err != nil {
+				t.Fatal(err)
+			}
+			second := mustLock(t, s, noon)
+			if _, err := s.RefreshGeneration(t.Context(), first, noon); !errors.Is(err, ErrGenerationLost) {
+				t.Errorf("%s: the first refreshes a lock it lost: %v", name, err)
+			}
+			if err := end(t.Context(), s, first); !errors.Is(err, ErrGenerationLost) {
+				t.Errorf("%s: the first ends: %v", name, err)
+			}
+			if err := s.UnlockGeneration(t.Context(), first); err != nil {
+				t.Error(err)
+			}
+			if err := end(t.Context(), s, second); err != nil {
+				t.Errorf("%s: the second ends: %v", name, err)
+			}
+		}
+	})
 }
 
 // PHP deletes families by statements like these; neighbours stay.
