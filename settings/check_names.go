@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"example.com/ezdfs/internal/nearest"
 )
 
 // checkNames looks for groups, keys and array elements that look misspelt.
@@ -65,17 +67,17 @@ func keysOf(s section) []string {
 
 // instanceKind returns the kind of the instance whose group this is.
 func instanceKind(group string) (kind, bool) {
-	prefix, _, named := strings.Cut(group, ":")
-	if _, ok := BackendName(group); !ok || !named {
+	list := kinds()
+	i := slices.IndexFunc(list, func(k kind) bool { return k.isInstance(group) })
+	if i < 0 {
 		return kind{}, false
 	}
-	list := kinds()
-	return list[slices.IndexFunc(list, func(k kind) bool { return k.name == prefix })], true
+	return list[i], true
 }
 
 // checkGroupName looks at a group that is none of ours.
 func (c *checker) checkGroupName(file, group string, known map[string][]string) {
-	if near, ok := nearest(group, slices.Sorted(maps.Keys(known)), 1); ok {
+	if near, ok := nearest.Name(group, slices.Sorted(maps.Keys(known)), 1); ok {
 		c.misplaced(file, group, "looks like a misspelt ["+near+"] and is ignored", "rename it")
 		return
 	}
@@ -98,7 +100,7 @@ func (c *checker) misplaced(file, group, message, fix string) {
 // of words.
 func (c *checker) checkKey(file, group, key string, known []string) {
 	if !slices.Contains(known, key) {
-		if near, ok := nearest(key, known, 2); ok {
+		if near, ok := nearest.Name(key, known, 2); ok {
 			at, _ := c.docs[file].Origin(group, key)
 			c.problems = append(c.problems, Problem{SeverityWarning, fileOrigin(at), group, key,
 				"looks like a misspelt " + near + " and is ignored", "rename it to " + near})
@@ -108,7 +110,7 @@ func (c *checker) checkKey(file, group, key string, known []string) {
 	entries, _ := c.docs[file].Array(group, key)
 	words := c.wordsOf(file, group, key)
 	for _, entry := range entries {
-		if near, ok := nearest(entry.Key, words, 2); ok && !slices.Contains(words, entry.Key) {
+		if near, ok := nearest.Name(entry.Key, words, 2); ok && !slices.Contains(words, entry.Key) {
 			c.problems = append(c.problems, Problem{SeverityWarning, fileOrigin(entry.Origin), group, key + "[" + entry.Key + "]",
 				"looks like a misspelt " + near + " and is ignored", fmt.Sprintf("write %s[%s]", key, near)})
 		}
@@ -126,46 +128,4 @@ func (c *checker) wordsOf(file, group, key string) []string {
 		}
 	}
 	return nil
-}
-
-// nearest returns the known name that word most probably stands for: equal
-// but for case, or at most so many slips away (fewer in a short word). Groups
-// are to be given one: legacy names such as [SiteSettings] and [FileSettings]
-// are two apart.
-func nearest(word string, known []string, slips int) (string, bool) {
-	best, limit := "", min(slips, len(word)/4)
-	for _, name := range known {
-		if strings.EqualFold(word, name) {
-			return name, true
-		}
-		if d := distance(word, name); d <= limit {
-			best, limit = name, d-1
-		}
-	}
-	return best, best != ""
-}
-
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbour to make b of a (optimal string alignment).
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := last[j]
-			if a[i] != b[j] {
-				replace++
-			}
-			row[j+1] = min(replace, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }

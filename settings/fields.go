@@ -62,14 +62,21 @@ func (s section) all() iter.Seq[field] {
 	}
 }
 
-// kind is a kind of backend, of which there are named instances: a map in
-// Settings.
+// kind is a kind of backend or target, of which there are named instances: a
+// map in Settings or in its Targets.
 type kind struct {
-	name  string // "s3"
-	file  string // where the groups of its instances stand
-	group string // the group of the default instance, "" where it has none
-	index int    // of the map in Settings
-	elem  reflect.Type
+	name   string // "s3"
+	file   string // where the groups of its instances stand
+	group  string // the group of the default instance, "" where it has none
+	index  []int  // of the map in Settings
+	elem   reflect.Type
+	target bool // not a backend
+}
+
+// isInstance reports whether name is one that an instance may have: "s3:media".
+func (k kind) isInstance(name string) bool {
+	instance, ok := strings.CutPrefix(name, k.name+":")
+	return ok && instance != "" && !strings.ContainsFunc(instance, isNotNameRune)
 }
 
 // groupOf is the group that an instance is read from.
@@ -88,14 +95,18 @@ func (k kind) zero() section {
 // settingsType is what the tags are read from.
 var settingsType = reflect.TypeFor[Settings]()
 
-// kinds lists the kinds of backends.
+// kinds lists the kinds of backends, then those of targets.
 func kinds() []kind {
 	var list []kind
-	for i := range settingsType.NumField() {
-		f := settingsType.Field(i)
+	for _, f := range reflect.VisibleFields(settingsType) {
 		if name := f.Tag.Get("kind"); name != "" {
-			list = append(list, kind{name, f.Tag.Get("file"), f.Tag.Get("group"), i, f.Type.Elem()})
+			list = append(list, kind{name, f.Tag.Get("file"), f.Tag.Get("group"), f.Index, f.Type.Elem(), false})
 		}
+	}
+	targets, _ := settingsType.FieldByName("Targets")
+	for _, f := range reflect.VisibleFields(targets.Type) {
+		index := append(slices.Clone(targets.Index), f.Index...)
+		list = append(list, kind{f.Tag.Get("kind"), targets.Tag.Get("file"), "", index, f.Type.Elem(), true})
 	}
 	return list
 }
@@ -130,7 +141,7 @@ func fixed(s *Settings) []section {
 func instances(s *Settings) []section {
 	var list []section
 	for _, k := range kinds() {
-		byName := reflect.ValueOf(s).Elem().Field(k.index)
+		byName := reflect.ValueOf(s).Elem().FieldByIndex(k.index)
 		for _, name := range slices.Sorted(maps.Keys(mapKeys(byName))) {
 			if k.groupOf(name) == "" {
 				continue

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// fillKind makes the instances of one kind of backend.
+// fillKind makes the instances of one kind.
 func (l *loader) fillKind(k kind) {
-	byName := reflect.ValueOf(&l.settings).Elem().Field(k.index)
+	byName := reflect.ValueOf(&l.settings).Elem().FieldByIndex(k.index)
 	byName.Set(reflect.MakeMap(byName.Type()))
 	routed := l.settings.routed()
 	for _, name := range l.candidates(k, routed) {
@@ -37,8 +37,8 @@ func (l *loader) candidates(k kind, routed map[string]bool) []string {
 	}
 	if doc := l.docs[k.file]; doc != nil {
 		for _, group := range doc.Groups() {
-			if name, ok := BackendName(group); ok && strings.HasPrefix(name, k.name+":") {
-				names[name] = true
+			if k.isInstance(group) {
+				names[group] = true
 			}
 		}
 	}

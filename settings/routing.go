@@ -34,7 +34,7 @@ func BackendName(classOrName string) (string, bool) {
 		}
 	}
 	name, instance, named := strings.Cut(classOrName, ":")
-	isKind := slices.ContainsFunc(kinds(), func(k kind) bool { return k.name == name })
+	isKind := slices.ContainsFunc(kinds(), func(k kind) bool { return k.name == name && !k.target })
 	if !isKind || named && (instance == "" || strings.ContainsFunc(instance, isNotNameRune)) {
 		return "", false
 	}
@@ -94,7 +94,7 @@ func unknownBackend(name string, more ...string) string {
 		classes = append(classes, legacy.class)
 	}
 	classes = append(classes, more...)
-	if near, ok := nearest(name, classes, 2); ok {
+	if near, ok := nearest.Name(name, classes, 2); ok {
 		return fmt.Sprintf("unknown backend %q; did you mean %s?", name, near)
 	}
 	return fmt.Sprintf("unknown backend %q; use nfs, s3, gcs, a named instance such as s3:media, or one of the classes %s",

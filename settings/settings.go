@@ -13,7 +13,7 @@
 // right is for those to find out that use them.
 //
 // Tags of a struct: file and group say where its keys stand, kind that it is a
-// map of named instances. Tags of a field: key is the legacy name, default its
+// map of named instances (all fields of Targets are). Tags of a field: key is the legacy name, default its
 // value when no file sets it, env the environment variable that overrides it
 // (with * for the name of an instance; a comma separates the elements of an
 // array), min, max and oneof what it may be, unit "ms" that a time is in
@@ -55,6 +55,9 @@ type Settings struct {
 	NFS map[string]NFS `kind:"nfs" file:"file.ini"`
 	S3  map[string]S3  `kind:"s3" file:"dfsamazons3.ini" group:"BackendSettings"`
 	GCS map[string]GCS `kind:"gcs" file:"dfsgcs.ini" group:"BackendSettings"`
+
+	// Targets are told of changes.
+	Targets Targets `file:"cdn.ini"`
 
 	// origins tells where each value that no default gave was set.
 	origins map[settingID]Origin
