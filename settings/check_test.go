@@ -15,28 +15,6 @@ import (
 	"example.com/ezdfs/ini"
 )
 
-func TestDistance(t *testing.T) {
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"DBHost", "DBHost", 0}, {"DBHsot", "DBHost", 1},
-		{"DBHost", "DBHosts", 1}, {"DBHost", "DBPort", 2}, {"ca", "abc", 3}, {"abcd", "badc", 2},
-	} {
-		if got := distance(test.a, test.b); got != test.want {
-			t.Errorf("%q to %q: %d, want %d", test.a, test.b, got, test.want)
-		}
-	}
-	word := rapid.StringOfN(rapid.SampledFrom([]rune("abc")), 0, 6, -1)
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := word.Draw(t, "a"), word.Draw(t, "b")
-		d := distance(a, b)
-		if d != distance(b, a) || (d == 0) != (a == b) || d > max(len(a), len(b)) || d < max(len(a), len(b))-min(len(a), len(b)) {
-			t.Fatalf("%q and %q: %d, back %d", a, b, d, distance(b, a))
-		}
-	})
-}
-
 // TestLegacyKeysAreNotMisspelt names keys of the legacy that stand in groups
 // of ours and that ezdfs does not use.
 func TestLegacyKeysAreNotMisspelt(t *testing.T) {
