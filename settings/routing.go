@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"example.com/ezdfs/internal/nearest"
 )
 
 // The groups of file.ini that decide where paths go.
