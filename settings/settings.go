@@ -163,6 +163,31 @@ type Gateway struct {
 	SendfileHeader   string            `key:"SendfileHeader" doc:"X-Accel-Redirect or X-Sendfile: the web server in front sends the files on NFS."`
 	SendfilePrefix   string            `key:"SendfilePrefix" doc:"Put before the path in that header: an internal location of nginx, or the mount."`
 	RetryAfter       time.Duration     `key:"RetryAfter" min:"1" default:"5" doc:"Seconds after which clients may try again while the database or a store is down."`
+
+	MetadataTTL   time.Duration `key:"MetadataTTL" unit:"ms" default:"1000" env:"DFS_GATEWAY_METADATA_TTL" doc:"Milliseconds for which the gateway believes a row, and that there is none. Changes that the change feed tells are seen at once; 0 asks the database for every request."`
+	StaleIfError  time.Duration `key:"StaleIfError" default:"3600" doc:"Seconds for which a row that was read is served on while the database is down; 0 for not at all."`
+	BodyCacheSize int64         `key:"BodyCacheSize" default:"64M" doc:"Bytes of bodies up to 256 KB kept in memory (K, M and G as units); 0 for none."`
+	StoreTimeout  time.Duration `key:"StoreTimeout" unit:"ms" min:"1" default:"10000" doc:"Milliseconds in which a store must begin to answer, and go on in the middle of a body."`
+	StoreRequests int           `key:"StoreRequests" min:"1" default:"256" doc:"Files that are being opened on one store at once; the next ones wait for StoreTimeout."`
+	DBTimeout     time.Duration `key:"DBTimeout" unit:"ms" min:"1" default:"3000" doc:"Milliseconds in which the database must tell a row."`
+
+	Listen         string      `key:"Listen" default:"127.0.0.1:8080" env:"DFS_GATEWAY_LISTEN" doc:"Where dfsctl serve listens: host:port, :port or unix:/path, several separated by commas."`
+	AdminListen    string      `key:"AdminListen" default:"127.0.0.1:8081" env:"DFS_GATEWAY_ADMIN_LISTEN" doc:"Where it tells about itself: /healthz, /readyz, /metrics; empty for nowhere. Not for the public."`
+	SocketMode     fs.FileMode `key:"SocketMode" default:"0666" doc:"Mode of unix: sockets, octal."`
+	TLSCertificate string      `key:"TLSCertificate" path:"root" env:"DFS_GATEWAY_TLS_CERTIFICATE" doc:"Certificate with its chain, a PEM file relative to the site root, read again when it changes; empty for no TLS."`
+	TLSKey         string      `key:"TLSKey" path:"root" env:"DFS_GATEWAY_TLS_KEY" doc:"Key of TLSCertificate, a PEM file."`
+	TrustedProxies []string    `key:"TrustedProxies" env:"DFS_GATEWAY_TRUSTED_PROXIES" doc:"Addresses and networks such as 10.0.0.0/8, or unix for the peers of unix: sockets, whose Forwarded, X-Forwarded-For and X-Request-Id are believed."`
+	ProxyProtocol  bool        `key:"ProxyProtocol" default:"disabled" env:"DFS_GATEWAY_PROXY_PROTOCOL" doc:"TrustedProxies must speak the PROXY protocol, version 1 or 2."`
+
+	MaxConnections    int           `key:"MaxConnections" default:"20000" env:"DFS_GATEWAY_MAX_CONNECTIONS" doc:"Connections served at once, beyond which the next ones wait; 0 for no limit."`
+	MaxRequests       int           `key:"MaxRequests" default:"4000" env:"DFS_GATEWAY_MAX_REQUESTS" doc:"Requests answered at once, beyond which the next ones get 503; 0 for no limit."`
+	ReadHeaderTimeout time.Duration `key:"ReadHeaderTimeout" min:"1" default:"10" doc:"Seconds that a client may take to send a request."`
+	IdleTimeout       time.Duration `key:"IdleTimeout" min:"1" default:"60" doc:"Seconds for which a connection may wait for the next request."`
+	StallTimeout      time.Duration `key:"StallTimeout" min:"1" default:"60" doc:"Seconds for which a client may take nothing of what it asked for. One that takes little, steadily, is served."`
+	DrainTimeout      time.Duration `key:"DrainTimeout" default:"30" env:"DFS_GATEWAY_DRAIN_TIMEOUT" doc:"Seconds that requests have to end when the gateway is told to."`
+
+	AccessLog       string `key:"AccessLog" env:"DFS_GATEWAY_ACCESS_LOG" doc:"File of the access log, relative to the site root, or stdout; empty for none."`
+	AccessLogFormat string `key:"AccessLogFormat" oneof:"combined|json" default:"combined" env:"DFS_GATEWAY_ACCESS_LOG_FORMAT" doc:"combined, as Apache writes it, or json, one document a line."`
 }
 
 // PassThrough is [PassThroughSettings] of file.ini.

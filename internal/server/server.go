@@ -1,0 +1,231 @@
+// Package server runs a handler on the network: listeners, TLS, limits, and an
+// end that loses no request.
+//
+//	s, err := server.Listen(ctx, server.Options{Listen: []string{":8080"}, AdminListen: "127.0.0.1:8081"})
+//	...
+//	err = s.Serve(ctx, s.Protect(handler), admin) // until ctx is done
+//
+// A client that is slow is served; one that sends its header too slowly, or
+// takes nothing of what it asked for, is cut. Connections beyond the limit
+// wait, requests beyond theirs are told to come again.
+//
+// For a restart without a gap the new process binds the same address before
+// the old one is told to end: from then on the new one gets all connections,
+// and the old one finishes what it has. Sockets of a service manager do as
+// well.
+//
+// It knows nothing of files; package gateway does.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Server has its listeners bound. Its methods may be called concurrently.
+type Server struct {
+	o       Options
+	gate    *gate
+	cert    *certificate // nil without TLS
+	sockets []net.Listener
+	admin   []net.Listener
+
+	inFlight atomic.Int64
+	refused  atomic.Uint64
+	draining atomic.Bool
+}
+
+// Stats tell how busy a server is.
+type Stats struct {
+	Connections int64  // open
+	Accepted    uint64 // connections so far
+	Requests    int64  // in flight
+	Refused     uint64 // requests beyond MaxRequests so far
+}
+
+// Listen reads the certificate and binds all addresses; what is wrong with any
+// of them is an error. An address that is none is an [*AddressError]. Who does
+// not call Serve calls Close.
+func Listen(ctx context.Context, o Options) (*Server, error) {
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{o: o, gate: newGate(o.MaxConnections, o.StallTimeout), sockets: o.Sockets, admin: o.AdminSockets}
+	var errs []error
+	if o.TLSCertificate != "" {
+		var err error
+		if s.cert, err = newCertificate(o.TLSCertificate, o.TLSKey, o.Logger); err != nil {
+			errs = append(errs, fmt.Errorf("TLS: %w", err))
+		}
+	}
+	bind := func(to *[]net.Listener, addresses ...string) {
+		for _, address := range addresses {
+			l, err := listen(ctx, address, o.SocketMode)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			*to = append(*to, l)
+		}
+	}
+	if len(s.sockets) == 0 {
+		bind(&s.sockets, o.Listen...)
+	}
+	if len(s.admin) == 0 && o.AdminListen != "" {
+		bind(&s.admin, o.AdminListen)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(append(errs, s.Close())...)
+	}
+	return s, nil
+}
+
+// Close closes the listeners of a server that does not serve.
+func (s *Server) Close() error {
+	var errs []error
+	for _, list := range [][]net.Listener{s.sockets, s.admin} {
+		for _, l := range list {
+			errs = append(errs, l.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Addresses returns where the server listens, AdminAddresses where its admin
+// listener does.
+func (s *Server) Addresses() []net.Addr { return addresses(s.sockets) }
+
+// AdminAddresses returns the addresses of the admin listener.
+func (s *Server) AdminAddresses() []net.Addr { return addresses(s.admin) }
+
+func addresses(list []net.Listener) []net.Addr {
+	addrs := make([]net.Addr, len(list))
+	for i, l := range list {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
+
+// Secure reports whether the public listeners speak TLS.
+func (s *Server) Secure() bool { return s.cert != nil }
+
+// Draining reports whether the server is about to end.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
+// Stats returns the counters.
+func (s *Server) Stats() Stats {
+	return Stats{
+		Connections: s.gate.open.Load(), Accepted: s.gate.accepted.Load(),
+		Requests: s.inFlight.Load(), Refused: s.refused.Load(),
+	}
+}
+
+// Reload reads the certificate again. After an error the old one stays.
+func (s *Server) Reload() error {
+	if s.cert == nil {
+		return nil
+	}
+	return s.cert.reload()
+}
+
+// Serve answers requests until ctx is done, then finishes those that came
+// before and returns nil, or an error if that took longer than DrainTimeout.
+// The admin handler answers until the end. It also ends when a listener fails.
+func (s *Server) Serve(ctx context.Context, public, admin http.Handler) error {
+	front, back := s.httpServer(ctx, public), s.httpServer(ctx, admin)
+	front.MaxHeaderBytes = s.o.MaxHeaderBytes
+	if s.cert != nil {
+		front.TLSConfig = s.cert.config()
+	}
+	failed := make(chan error, len(s.sockets)+len(s.admin))
+	for _, l := range s.sockets {
+		l = s.gate.guard(l)
+		if s.o.ProxyProtocol {
+			l = &proxyListener{l, s.o.Proxies, s.o.ReadHeaderTimeout}
+		}
+		if s.cert != nil {
+			go func() { failed <- front.ServeTLS(l, "", "") }()
+			continue
+		}
+		go func() { failed <- front.Serve(l) }()
+	}
+	for _, l := range s.admin {
+		go func() { failed <- back.Serve(l) }()
+	}
+	var err error
+	running := cap(failed)
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		running--
+	}
+	err = errors.Join(err, s.drain(context.WithoutCancel(ctx), front), back.Close())
+	for range running {
+		<-failed // each says that its server was closed
+	}
+	return err
+}
+
+// httpServer has the limits of all listeners. Requests outlive ctx, which only
+// says when to stop.
+func (s *Server) httpServer(ctx context.Context, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: s.o.ReadHeaderTimeout,
+		IdleTimeout:       s.o.IdleTimeout,
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ErrorLog:          slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// drain lets a newer process have the connections to come, if there is one,
+// and then finishes.
+func (s *Server) drain(ctx context.Context, front *http.Server) error {
+	s.draining.Store(true)
+	late := false
+	for _, l := range s.sockets {
+		late = leave(l) || late
+	}
+	if late {
+		sleep(ctx, min(s.o.Settle, s.o.DrainTimeout))
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.DrainTimeout)
+	defer cancel()
+	err := front.Shutdown(ctx)
+	if err == nil {
+		return nil
+	}
+	left := s.inFlight.Load()
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("requests in flight after %v were broken off: %d", s.o.DrainTimeout, left)
+	}
+	return errors.Join(err, front.Close())
+}
+
+// leave has the connections to come go to a newer process, and reports whether
+// some on their way may still arrive here.
+func leave(l net.Listener) bool {
+	switch l := l.(type) {
+	case *net.TCPListener:
+		return steer(l) == nil
+	case *unixListener:
+		return l.replaced()
+	}
+	return false
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
