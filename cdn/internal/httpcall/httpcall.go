@@ -1,0 +1,157 @@
+// Package httpcall makes the HTTP calls of CDN targets: it reads answers whole,
+// sorts statuses into what the ledger asks of an error, and keeps URLs, whose
+// queries and user names may be secret, out of every error.
+package httpcall
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"example.com/ezdfs/cdn"
+)
+
+// maxAnswer bounds what is read of an answer; no API says so much.
+const maxAnswer = 4 << 20
+
+// Client makes the calls of one target. It follows no redirect: another place
+// would get what was meant, and signed, for the first.
+type Client struct {
+	target string
+	http   *http.Client
+}
+
+// New returns a client whose calls, each with its answer, take at most
+// timeout. A nil transport is one of its own. The target closes it.
+func New(target string, timeout time.Duration, transport http.RoundTripper) *Client {
+	if transport == nil {
+		transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	return &Client{target, &http.Client{
+		Transport: transport, Timeout: timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// HTTP is the client below, for libraries that want one.
+func (c *Client) HTTP() *http.Client { return c.http }
+
+// Close closes idle connections.
+func (c *Client) Close() error {
+	c.http.CloseIdleConnections()
+	return nil
+}
+
+// Answer is what a service said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// OK reports whether the status is a 2xx.
+func (a *Answer) OK() bool { return a.Status/100 == 2 }
+
+// Do sends a request and reads the answer, whatever its status. Its errors are
+// of type *cdn.Error and of the kind ErrUnavailable.
+func (c *Client) Do(req *http.Request) (*Answer, error) {
+	req.Header.Set("User-Agent", "ezdfs")
+	response, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unavailable(req, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, c.unavailable(req, err)
+	}
+	return &Answer{response.StatusCode, response.Header, body}, nil
+}
+
+// unavailable says that a host did not answer, and why. What a URL error
+// repeats is left out.
+func (c *Client) unavailable(req *http.Request, err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		err = e.Err
+		if e.Timeout() && !errors.Is(err, context.DeadlineExceeded) {
+			err = context.DeadlineExceeded
+		}
+	}
+	return &cdn.Error{Target: c.target, Kind: cdn.ErrUnavailable, Reason: "no answer from " + req.URL.Host, Err: err}
+}
+
+// Refused is an error that no repetition changes.
+func (c *Client) Refused(reason string) *cdn.Error {
+	return &cdn.Error{Target: c.target, Kind: cdn.ErrRefused, Reason: reason}
+}
+
+// Error is the error of an answer: throttled for 429, unavailable for 5xx and
+// what else may be different a moment later, refused for all others. The reason
+// is the service's own, as far as it can be shown.
+func (c *Client) Error(a *Answer, reason string) *cdn.Error {
+	e := &cdn.Error{Target: c.target, Kind: kindOf(a.Status), Status: a.Status, Reason: Clip(reason)}
+	if e.Kind != cdn.ErrRefused {
+		e.RetryAfter = RetryAfter(a.Header.Get("Retry-After"), time.Now())
+	}
+	if a.Status/100 == 3 {
+		e.Reason = "redirected, which is not followed: name the right address"
+	}
+	return e
+}
+
+// kindOf sorts the statuses that are no success (RFC 9110 section 15, RFC 6585
+// section 4).
+func kindOf(status int) error {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return cdn.ErrThrottled
+	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		return cdn.ErrUnavailable
+	}
+	return cdn.ErrRefused
+}
+
+// maxRetryAfter is the longest wait that a service is granted.
+const maxRetryAfter = 24 * time.Hour
+
+// RetryAfter reads the header of that name: seconds or a date (RFC 9110
+// section 10.2.3). It returns 0 for none.
+func RetryAfter(value string, now time.Time) time.Duration {
+	wait := time.Duration(0)
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}
+
+// maxReason bounds the reasons in errors, which the ledger keeps.
+const maxReason = 300
+
+// Clip makes text of a service fit for an error: one line, not too long.
+func Clip(text string) string {
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason], "") + "…"
+}
+
+// All returns the same error for each of n items.
+func All(n int, err error) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
