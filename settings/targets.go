@@ -5,10 +5,14 @@ import "time"
 // Targets are the caches, CDNs and origins that are told of changes, by
 // instance name, "akamai:media": one for each group of that name in cdn.ini.
 type Targets struct {
-	Akamai    map[string]Akamai        `kind:"akamai"`
-	GoogleCDN map[string]GoogleCDN     `kind:"googlecdn"`
-	Webhook   map[string]WebhookTarget `kind:"webhook"`
-	Replicate map[string]Replicate     `kind:"replicate"`
+	Varnish    map[string]Varnish       `kind:"varnish"`
+	Fastly     map[string]Fastly        `kind:"fastly"`
+	Cloudflare map[string]Cloudflare    `kind:"cloudflare"`
+	CloudFront map[string]CloudFront    `kind:"cloudfront"`
+	Akamai     map[string]Akamai        `kind:"akamai"`
+	GoogleCDN  map[string]GoogleCDN     `kind:"googlecdn"`
+	Webhook    map[string]WebhookTarget `kind:"webhook"`
+	Replicate  map[string]Replicate     `kind:"replicate"`
 }
 
 // Akamai is one group [akamai:name] of cdn.ini: content that Fast Purge drops.
