@@ -56,6 +56,9 @@ type Cluster struct {
 	feed      changes.Source    // nil where nobody listens to it
 	transient bool              // no caches that only a long life pays
 
+	wrap    func(backends.Backend) backends.Backend // nil for none
+	observe metadata.Observer                       // nil for none
+
 	background context.Context // of what nobody waits for, until Close
 	end        context.CancelFunc
 	running    sync.WaitGroup // what goes on in the background
@@ -101,6 +104,19 @@ func ForOneCommand() Option {
 	return func(c *Cluster) { c.transient = true }
 }
 
+// WithBackendWrapper puts wrap(b) in the place of every backend b that Open
+// opens, to watch it or to change what it does. The wrapper has what b has of
+// the optional interfaces of package backends.
+func WithBackendWrapper(wrap func(backends.Backend) backends.Backend) Option {
+	return func(c *Cluster) { c.wrap = wrap }
+}
+
+// WithDatabaseObserver has observe told of every operation of the metadata
+// store that Open opens.
+func WithDatabaseObserver(observe metadata.Observer) Option {
+	return func(c *Cluster) { c.observe = observe }
+}
+
 // Open connects to the metadata store and opens every backend that the
 // settings route to. When some of it is wrong the error names all of it: a
 // database that cannot be reached, a mount that is not there. Buckets are not
@@ -112,9 +128,9 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 	if err != nil {
 		return nil, errors.Join(err, c.closeParts(nil, nil, nil))
 	}
-	config.Logger = c.logger
+	config.Logger, config.Observe = c.logger, c.observe
 	meta, metaErr := metadata.Open(ctx, config)
-	stores, storesErr := OpenStores(ctx, s, c.logger)
+	stores, storesErr := openStores(ctx, s, c.logger, c.wrap)
 	local, localErr := c.openLocal(s)
 	if err := errors.Join(metaErr, storesErr, localErr); err != nil {
 		return nil, errors.Join(err, c.closeParts(meta, stores, local))
@@ -224,6 +240,9 @@ func (c *Cluster) Metadata() *metadata.Store { return c.meta }
 // Stores returns the dispatcher, for programs that work on bodies alone. To
 // write or delete bodies past the cluster breaks its invariants.
 func (c *Cluster) Stores() *dispatcher.Dispatcher { return c.stores }
+
+// Backend returns the name of the backend that path is routed to.
+func (c *Cluster) Backend(path string) string { return c.stores.Route(path).Backend.Name() }
 
 // Ping asks the database and every backend whether they can be used.
 func (c *Cluster) Ping(ctx context.Context) error {

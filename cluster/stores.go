@@ -20,6 +20,10 @@ import (
 // dispatcher over them, which closes them. When some cannot be opened the
 // error names each.
 func OpenStores(ctx context.Context, s settings.Settings, logger *slog.Logger) (*dispatcher.Dispatcher, error) {
+	return openStores(ctx, s, logger, nil)
+}
+
+func openStores(ctx context.Context, s settings.Settings, logger *slog.Logger, wrap func(backends.Backend) backends.Backend) (*dispatcher.Dispatcher, error) {
 	router, fallback, err := NewRouter(s)
 	if err != nil {
 		return nil, err
@@ -31,6 +35,9 @@ func OpenStores(ctx context.Context, s settings.Settings, logger *slog.Logger) (
 		if err != nil {
 			errs = append(errs, err)
 			continue
+		}
+		if wrap != nil {
+			b = wrap(b)
 		}
 		stores[name] = b
 	}

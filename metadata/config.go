@@ -49,6 +49,8 @@ type Config struct {
 	Hostname string
 	// Logger receives what is worth knowing but no error; nil discards it.
 	Logger *slog.Logger
+	// Observe is told of every operation when it has ended; nil for nobody.
+	Observe Observer
 }
 
 // ConfigFrom returns what the settings say. An unknown DBBackend is an error.

@@ -181,6 +181,7 @@ func (tx *Tx) EndGeneration(lock GenerationLock) (file Row, exists bool, err err
 // connection, and returns how many rows it changed. The statement must be one
 // that may run twice.
 func (s *Store) execRetry(ctx context.Context, op, subject, query string, args ...any) (n int64, err error) {
+	defer s.observed(ctx, op, &err)()
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
 		result, err := s.pools.write.ExecContext(ctx, query, args...)
 		if err == nil {

@@ -82,6 +82,7 @@ func (s *Store) getChunk(ctx context.Context, table string, names []string, rows
 // read runs a query of whole rows on the pool for reading, again after a lost
 // connection.
 func (s *Store) read(ctx context.Context, op, subject, table, query string, args ...any) (found []keyed, err error) {
+	defer s.observed(ctx, op, &err)()
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
 		found, err = selectRows(ctx, s.pools.read, table, query, args...)
 		return true, s.wrap(op, subject, err)

@@ -177,8 +177,9 @@ func (c *cursor) next(ctx context.Context) error {
 
 // query runs a read, again after a lost connection, and on the primary from
 // then on when the replica cannot be used.
-func (c *cursor) query(ctx context.Context, read func(db *sql.DB) error) error {
-	err := c.store.retry(ctx, func(context.Context) (bool, error) {
+func (c *cursor) query(ctx context.Context, read func(db *sql.DB) error) (err error) {
+	defer c.store.observed(ctx, "list", &err)()
+	err = c.store.retry(ctx, func(context.Context) (bool, error) {
 		return c.db != c.store.pools.replica, c.store.wrap("list", c.table, read(c.db))
 	})
 	if c.db == c.store.pools.replica && errors.Is(err, ErrUnavailable) {

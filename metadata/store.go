@@ -56,7 +56,8 @@ func (s *Store) Layout() Layout { return s.config.Layout }
 
 // Ping asks the database whether it can be used. The error satisfies
 // errors.Is(err, ErrUnavailable) when it cannot.
-func (s *Store) Ping(ctx context.Context) error {
+func (s *Store) Ping(ctx context.Context) (err error) {
+	defer s.observed(ctx, "ping", &err)()
 	return s.wrap("ping", s.config.Name, s.pools.write.PingContext(ctx))
 }
 

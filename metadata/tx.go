@@ -36,7 +36,8 @@ type Tx struct {
 //
 // fn may read through the store, but must make all its changes through tx:
 // SQLite has one writer at a time, and that is this transaction.
-func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
+func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	defer s.observed(ctx, "update", &err)()
 	return s.retry(ctx, func(ctx context.Context) (bool, error) {
 		tx, end, err := s.begin(ctx)
 		if err != nil {
