@@ -33,7 +33,7 @@ func commands() []func(*app) *cobra.Command {
 		newQuickstart, newConfig, newIni, newRoute, newSchema,
 		newPut, newGet, newCat, newStat, newLs, newCp, newMv, newRm, newURL,
 		newExpire, newPurge, newChanges, newClusterize, newUnclusterize,
-		newDoctor, newVersion,
+		newServe, newDoctor, newVersion,
 	}
 }
 

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/gateway"
+	"example.com/ezdfs/internal/accesslog"
+	"example.com/ezdfs/internal/observe"
+	"example.com/ezdfs/internal/server"
+	"example.com/ezdfs/internal/systemd"
+	"example.com/ezdfs/settings"
+)
+
+// serveFlags are what serve is told beside the settings.
+type serveFlags struct {
+	listen, adminListen, configPHP string
+	pprof                          bool
+}
+
+func newServe(a *app) *cobra.Command {
+	var f serveFlags
+	c := &cobra.Command{
+		Use: "serve", Short: "Serve files over HTTP, in place of index_cluster.php", Args: arguments(0, 0),
+		Long: `Serve the storage files of the cluster over HTTP until SIGTERM or Ctrl-C, then
+finish the requests in flight. The settings are those of file.ini [Gateway];
+--config-php reads the define()s of an installed config.php on top of them.
+
+The admin address answers /healthz (the process lives), /readyz (200 while
+requests are welcome, with a report as JSON) and /metrics (for Prometheus).
+
+SIGHUP reads the certificate again and opens the access log anew. To restart
+without a gap start the new process, wait until it is ready, then end the old
+one: both may listen on the same address. Sockets and notifications of systemd
+are understood; a socket named admin is the admin address.
+
+Traces go where the variables of OpenTelemetry say, such as
+OTEL_EXPORTER_OTLP_ENDPOINT, over HTTP.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.serveSettings(cmd, &f)
+			if err != nil {
+				return err
+			}
+			return a.serve(cmd.Context(), s, f.pprof)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.listen, "listen", "", "`ADDRESS` to serve on: host:port, :port, unix:/path; several separated by commas")
+	flags.StringVar(&f.adminListen, "admin-listen", "", "`ADDRESS` of health checks and metrics; none for nowhere")
+	flags.StringVar(&f.configPHP, "config-php", "", "config.php or config.cluster.php `FILE` whose settings count too")
+	flags.BoolVar(&f.pprof, "pprof", false, "serve profiles under /debug/pprof/ on the admin address")
+	return c
+}
+
+// serveSettings are those of the site with what the flags say in their place.
+func (a *app) serveSettings(cmd *cobra.Command, f *serveFlags) (settings.Settings, error) {
+	s, err := a.settings()
+	if err != nil {
+		return s, err
+	}
+	if f.configPHP != "" {
+		return s, usagef("--config-php is to come")
+	}
+	if cmd.Flags().Changed("listen") {
+		s.Gateway.Listen = f.listen
+	}
+	if cmd.Flags().Changed("admin-listen") {
+		s.Gateway.AdminListen = f.adminListen
+	}
+	if s.Gateway.AdminListen == "none" {
+		s.Gateway.AdminListen = ""
+	}
+	return s, nil
+}
+
+// serve runs the gateway until ctx is done.
+func (a *app) serve(ctx context.Context, s settings.Settings, pprof bool) (err error) {
+	options, err := a.serverOptions(s)
+	if err != nil {
+		return &usageError{err}
+	}
+	front, err := server.Listen(ctx, options)
+	if err != nil {
+		return listenError(err)
+	}
+	closeFront := front.Close
+	defer func() { err = errors.Join(err, closeFront()) }()
+	tracer, err := observe.TracerFromEnvironment(ctx, a.getenv)
+	if err != nil {
+		return &usageError{err}
+	}
+	defer func() { err = errors.Join(err, tracer.Shutdown(context.WithoutCancel(ctx))) }()
+	log, err := accesslog.Open(a.accessLogFile(s), accesslog.Format(s.Gateway.AccessLogFormat), flushing{a.stdout})
+	if err != nil {
+		return fmt.Errorf("access log: %w", err)
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+
+	metrics := observe.NewMetrics()
+	services := observe.Services{Metrics: metrics, Tracer: tracer}
+	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()),
+		cluster.WithBackendWrapper(services.Backend), cluster.WithDatabaseObserver(services.Database))
+	if err != nil {
+		return openError(ctx, s, err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	gatewayOptions, err := gateway.OptionsFrom(s)
+	if err != nil {
+		return &usageError{err}
+	}
+	gatewayOptions.Logger = a.logger()
+	handler := &observe.Handler{
+		Next: front.Protect(gateway.New(c, gatewayOptions)), Proxies: options.Proxies,
+		Log: log, Metrics: metrics, Tracer: tracer, Logger: a.logger(),
+		Backend: func(path string) string { return c.Stores().Route(path).Backend.Name() },
+	}
+	watch(metrics, front, c)
+	defer a.onHangup(func() error { return errors.Join(front.Reload(), log.Reopen()) })()
+	a.sayWhere(front)
+	a.tellManager("READY=1")
+	defer context.AfterFunc(ctx, func() { a.tellManager("STOPPING=1") })()
+	closeFront = func() error { return nil } // Serve does
+	return front.Serve(ctx, handler, adminHandler(c, front, metrics, pprof))
+}
+
+// serverOptions are those of the settings, with the sockets of the service
+// manager.
+func (a *app) serverOptions(s settings.Settings) (server.Options, error) {
+	options, err := server.OptionsFrom(s)
+	if err != nil {
+		return options, err
+	}
+	options.Logger = a.logger()
+	sockets, err := systemd.Sockets(a.getenv)
+	for _, socket := range sockets {
+		if socket.Name == "admin" {
+			options.AdminSockets = append(options.AdminSockets, socket.Listener)
+			continue
+		}
+		options.Sockets = append(options.Sockets, socket.Listener)
+	}
+	return options, err
+}
+
+// listenError is wrong configuration where an address is none or a file is
+// missing; that another program is there already is a failure.
+func listenError(err error) error {
+	var address *server.AddressError
+	var dns *net.DNSError
+	if errors.As(err, &address) || errors.As(err, &dns) || errors.Is(err, os.ErrNotExist) {
+		return &usageError{err}
+	}
+	return err
+}
+
+// accessLogFile is the file of the access log, or what stands for none.
+func (a *app) accessLogFile(s settings.Settings) string {
+	name := s.Gateway.AccessLog
+	if name == "" || name == accesslog.Stdout || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.Root, name)
+}
+
+// sayWhere tells where requests are answered.
+func (a *app) sayWhere(front *server.Server) {
+	scheme := "http"
+	if front.Secure() {
+		scheme = "https"
+	}
+	for _, addr := range front.Addresses() {
+		a.note("serving on %s", where(scheme, addr))
+	}
+	for _, addr := range front.AdminAddresses() {
+		a.note("health checks and metrics on %s", where("http", addr))
+	}
+}
+
+func where(scheme string, addr net.Addr) string {
+	if text := server.FormatAddress(addr); addr.Network() == "unix" {
+		return text
+	}
+	return scheme + "://" + addr.String()
+}
+
+// tellManager tells the service manager a state, if there is one.
+func (a *app) tellManager(state string) {
+	if err := systemd.Notify(a.getenv, state); err != nil {
+		a.logger().Warn("the service manager cannot be told", "state", state, "error", err)
+	}
+}
+
+// onHangup calls do at each SIGHUP until the function that it returns is
+// called.
+func (a *app) onHangup(do func() error) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			if err := do(); err != nil {
+				a.logger().Error("cannot reload; what was there stays", "error", err)
+				continue
+			}
+			a.note("reloaded")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
+}
