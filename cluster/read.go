@@ -62,7 +62,7 @@ type ReadOption func(*reading)
 
 type reading struct {
 	offset, length int64
-	expired        bool
+	expired, fresh bool
 }
 
 func newReading(options []ReadOption) reading {
@@ -92,6 +92,11 @@ func Range(offset, length int64) ReadOption {
 // what the legacy's fetchContents does and stale caches live on.
 func WithExpired() ReadOption {
 	return func(r *reading) { r.expired = true }
+}
+
+// Fresh asks the database for the row, whatever the caches know.
+func Fresh() ReadOption {
+	return func(r *reading) { r.fresh = true }
 }
 
 // retryPause is how long a read or copy that met a change waits before it
@@ -126,7 +131,7 @@ func (c *Cluster) Open(ctx context.Context, path string, options ...ReadOption) 
 func (c *Cluster) open(ctx context.Context, name string, read reading, attempt int) (f *File, again bool, err error) {
 	last := attempt >= c.retries
 	ask := c.row
-	if attempt > 1 {
+	if attempt > 1 || read.fresh {
 		ask = c.meta.Get
 	}
 	if attempt == 2 {
@@ -160,6 +165,24 @@ func (c *Cluster) open(ctx context.Context, name string, read reading, attempt i
 		row = c.mendRead(ctx, row, body.Info())
 	}
 	return &File{Row: row, Reader: body}, false, nil
+}
+
+// OpenRow opens the body of a row that the caller has read before, without
+// asking for the row again. Where there is no such body, or it has another
+// size, the row is out of date: then it is Open, and File.Row tells the row
+// that the body belongs to.
+func (c *Cluster) OpenRow(ctx context.Context, row metadata.Row, options ...ReadOption) (*File, error) {
+	read := newReading(options)
+	body, err := c.stores.Open(ctx, row.Name, read.offset, read.length)
+	if err == nil {
+		if body.Info().Size == row.Size {
+			return &File{Row: row, Reader: body}, nil
+		}
+		body.Close()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return c.Open(ctx, row.Name, append(options, Fresh())...)
 }
 
 // mendRead mends the row of a body that is open already. Whether or not that

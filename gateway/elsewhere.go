@@ -80,7 +80,8 @@ func (x *exchange) redirect(name, location string, kind Redirect) error {
 		return err
 	}
 	if kind == RedirectPublic {
-		x.setFreshness(validatorsOf(row, x.now))
+		x.setFreshness(validatorsOf(row.Row, x.now))
+		x.setAge(row)
 		x.w.Header().Del("Etag") // it is the file's, not the redirect's
 	} else {
 		x.w.Header().Set("Cache-Control", "no-store")
@@ -97,7 +98,8 @@ func (x *exchange) sendfile(name string) error {
 	if err != nil {
 		return err
 	}
-	x.setFile(row, validatorsOf(row, x.now))
+	x.setFile(row.Row, validatorsOf(row.Row, x.now))
+	x.setAge(row)
 	header := x.w.Header()
 	for _, key := range []string{"Etag", "Last-Modified", "Accept-Ranges"} {
 		header.Del(key)

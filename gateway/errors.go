@@ -80,7 +80,11 @@ func (x *exchange) fail(err error) {
 		header.Set("Retry-After", strconv.Itoa(max(1, int(x.o.RetryAfter.Seconds()))))
 	}
 	if f.status >= http.StatusInternalServerError {
-		x.o.Logger.LogAttrs(x.r.Context(), slog.LevelError, "cannot serve a file",
+		level := slog.LevelError
+		if errors.Is(f.err, errLeftAlone) { // which was logged once
+			level = slog.LevelDebug
+		}
+		x.o.Logger.LogAttrs(x.r.Context(), level, "cannot serve a file",
 			slog.String("path", x.r.URL.Path), slog.Int("status", f.status), slog.Any("error", f.err))
 	}
 	header.Set("Cache-Control", "no-store")

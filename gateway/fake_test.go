@@ -54,6 +54,12 @@ func (f *fake) Open(_ context.Context, path string, options ...cluster.ReadOptio
 	return fileOf(f.row, bytes.NewReader(f.body), "1"), nil
 }
 
+func (f *fake) OpenRow(ctx context.Context, row metadata.Row, options ...cluster.ReadOption) (*cluster.File, error) {
+	return f.Open(ctx, row.Name, options...)
+}
+
+func (f *fake) Backend(string) string { return "fake" }
+
 func (f *fake) URL(string) (string, error) { return f.url, nil }
 
 func (f *fake) SignURL(_ context.Context, _ string, expires time.Duration) (string, error) {
@@ -65,7 +71,7 @@ func (f *fake) SignURL(_ context.Context, _ string, expires time.Duration) (stri
 
 // fileOf is an open file with any body.
 func fileOf(row metadata.Row, body io.Reader, version string) *cluster.File {
-	return &cluster.File{Row: row, Reader: &fakeReader{body, backends.Info{Path: row.Name, Size: row.Size, Version: version}}}
+	return &cluster.File{Row: row, Reader: &fakeReader{body, backends.Info{Path: row.Name, Size: row.Size, Version: version, ModTime: row.ModTime()}}}
 }
 
 type fakeReader struct {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 
 	"example.com/ezdfs/backends"
-	"example.com/ezdfs/cluster"
-	"example.com/ezdfs/metadata"
 )
 
 // attempts is how often a request with conditions is evaluated anew because
@@ -22,33 +20,34 @@ var errUnsettled = errors.New("the file changes too fast to be served")
 // file answers with a file, a part of it, or the outcome of a condition.
 //
 // What depends on the row alone is decided by the row and costs no call to the
-// store. The headers are those of the row that came with the open body: if it
-// is another than the conditions were evaluated for, they are once more.
+// store. The headers are those of the row that came with the body: if it is
+// another than the conditions were evaluated for, or it is not sure that the
+// body is that row's, they are once more.
 func (x *exchange) file(name string) error {
-	var row metadata.Row
-	var err error
-	asked := x.conditions()
-	if asked != nil {
-		if row, err = x.row(name); err != nil {
-			return err
-		}
+	row, err := x.row(name)
+	if err != nil {
+		return err
 	}
+	asked := x.conditions()
+	v := validatorsOf(row.Row, x.now)
 	for range attempts {
 		d := decision{status: http.StatusOK}
 		if asked != nil {
-			if d = decide(x.r.Method, asked, validatorsOf(row, x.now)); d.status > 299 {
+			if d = decide(x.r.Method, asked, v); d.status > 299 {
 				return x.unsent(d.status, row)
 			}
 		}
-		f, err := x.open(name, d)
+		b, err := x.body(row, d)
 		if err != nil {
 			return err
 		}
-		if asked == nil || f.Row.MTime == row.MTime && f.Row.Size == row.Size {
-			return x.send(f, d)
+		before := v
+		row, v = b.row, validatorsOf(b.row.Row, x.now)
+		v.strong = v.strong && b.fits
+		if asked == nil || v == before {
+			return x.send(b, d, v)
 		}
-		f.Close()
-		row = f.Row
+		b.Close()
 	}
 	return errUnsettled
 }
@@ -73,60 +72,51 @@ func (x *exchange) conditions() http.Header {
 }
 
 // unsent answers with the outcome of a condition.
-func (x *exchange) unsent(status int, row metadata.Row) error {
+func (x *exchange) unsent(status int, row knownRow) error {
 	if status != http.StatusNotModified {
 		return &fault{status: status, size: row.Size}
 	}
-	x.setFreshness(validatorsOf(row, x.now))
+	x.setFreshness(validatorsOf(row.Row, x.now))
+	x.setAge(row)
 	x.w.WriteHeader(status)
 	return nil
 }
 
-// open opens what is to be sent first. HEAD opens the file too, without a byte
-// of it: its answer is that of GET, errors included (RFC 9110 section 9.3.2).
-func (x *exchange) open(name string, d decision) (*cluster.File, error) {
-	ctx := x.r.Context()
-	switch {
-	case x.r.Method == http.MethodHead:
-		return x.files.Open(ctx, name, cluster.Range(0, 0))
-	case len(d.ranges) > 0:
-		return x.files.Open(ctx, name, cluster.Range(d.ranges[0].start, d.ranges[0].length))
-	}
-	return x.files.Open(ctx, name)
-}
-
-// send sends an open file and closes it.
-func (x *exchange) send(f *cluster.File, d decision) error {
-	defer f.Close()
-	v := validatorsOf(f.Row, x.now)
-	x.setFile(f.Row, v)
+// send sends a body and closes it.
+func (x *exchange) send(b *body, d decision, v validators) error {
+	defer b.Close()
+	x.setFile(b.row.Row, v)
+	x.setAge(b.row)
 	if len(d.ranges) > 1 {
-		x.sendParts(f, d.ranges)
+		x.sendParts(b, d.ranges)
 		return nil
 	}
-	header, length := x.w.Header(), f.Row.Size
+	header, all := x.w.Header(), byteRange{0, b.row.Size}
 	if len(d.ranges) == 1 {
-		length = d.ranges[0].length
-		header["Content-Range"] = []string{d.ranges[0].contentRange(f.Row.Size)}
+		all = d.ranges[0]
+		header["Content-Range"] = []string{all.contentRange(b.row.Size)}
 	}
-	header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	header["Content-Length"] = []string{strconv.FormatInt(all.length, 10)}
 	x.w.WriteHeader(d.status)
 	if x.r.Method == http.MethodGet {
-		x.copy(f, length)
+		x.copy(b, all)
 	}
 	return nil
 }
 
-// copy sends length bytes of an open body. The backend's own reader is handed
-// to the connection, so that the kernel can move the bytes of a local file. A
-// body that ends early must not look complete: the connection is broken off.
-func (x *exchange) copy(f *cluster.File, length int64) {
-	n, err := io.Copy(x.w, f.Reader)
-	if err == nil && n != length {
+// copy sends a range of a body; a stored one is open at it. A body that ends
+// early must not look complete: the connection is broken off.
+func (x *exchange) copy(b *body, r byteRange) {
+	if b.data != nil {
+		x.w.Write(b.data[r.start : r.start+r.length]) // who is gone needs no telling
+		return
+	}
+	n, err := b.writeTo(x.r.Context(), x.w, x.guardOf(b.row.Name))
+	if err == nil && n != r.length {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		x.abort(f.Row.Name, n, length, err)
+		x.abort(b.row.Name, n, r.length, err)
 	}
 }
 

@@ -12,8 +12,12 @@
 // body is streamed; one that ends early breaks the connection off instead of
 // ending it cleanly.
 //
-// The package listens nowhere and keeps nothing: listeners, limits and logs of
-// requests are the server's, rows are cached by the cluster.
+// Rows are believed for a moment, and served on while the database is down
+// ([NewRows]); small bodies are kept in memory. A store or a database that is
+// down, or hangs, takes nothing along but its own files.
+//
+// The package listens nowhere: listeners, limits and logs of requests are the
+// server's.
 package gateway
 
 import (
@@ -21,9 +25,11 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/localcache"
 	"example.com/ezdfs/metadata"
 )
 
@@ -34,6 +40,10 @@ type Files interface {
 	Stat(ctx context.Context, path string) (metadata.Row, error)
 	// Open opens a live file; the caller closes it.
 	Open(ctx context.Context, path string, options ...cluster.ReadOption) (*cluster.File, error)
+	// OpenRow opens the file of a row that Stat returned.
+	OpenRow(ctx context.Context, row metadata.Row, options ...cluster.ReadOption) (*cluster.File, error)
+	// Backend returns the name of the store that holds a path.
+	Backend(path string) string
 	// URL returns where the public finds the file; one that begins with a
 	// slash means the gateway itself.
 	URL(path string) (string, error)
@@ -52,6 +62,12 @@ type Handler struct {
 	origins map[string]bool // CORS; "*" for any
 	// Headers that are the same in every answer; shared and never changed.
 	poweredBy, servedBy, acceptRanges, nosniff []string
+
+	bodies   *localcache.Cache
+	buffers  sync.Pool // of *[]byte, for bodies from the network
+	database *guard
+	stores   sync.Map // name → *guard
+	count    counters
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -64,6 +80,9 @@ func New(files Files, o Options) *Handler {
 		files: files, o: o, rules: newRules(o.PublicPrefixes, o.PrivatePrefixes), origins: map[string]bool{},
 		acceptRanges: []string{"bytes"}, nosniff: []string{"nosniff"},
 	}
+	h.bodies, _ = localcache.Open(localcache.Options{MemorySize: o.BodyCacheSize, Now: o.Now}) // without a directory nothing fails
+	h.buffers.New = func() any { buffer := make([]byte, bufferSize); return &buffer }
+	h.database = newGuard("database", o.DBTimeout, o.RetryAfter, databaseQueries, o.Logger, databaseFault)
 	for _, origin := range o.AllowOrigins {
 		h.origins[origin] = true
 	}
@@ -75,6 +94,13 @@ func New(files Files, o Options) *Handler {
 	}
 	return h
 }
+
+// bufferSize is how much of a body from the network is read at once.
+const bufferSize = 64 << 10
+
+// databaseQueries is how many questions to the database are under way at once.
+// Its connections are fewer.
+const databaseQueries = 1024
 
 // exchange is one request and its answer.
 type exchange struct {
@@ -127,15 +153,6 @@ func (x *exchange) serve() error {
 		return err
 	}
 	return x.file(name)
-}
-
-// row returns the row of a live file.
-func (x *exchange) row(name string) (metadata.Row, error) {
-	row, err := x.files.Stat(x.r.Context(), name)
-	if err == nil && !row.Live() {
-		err = &cluster.ExpiredError{Path: name}
-	}
-	return row, err
 }
 
 func hostname() string {

@@ -73,6 +73,17 @@ func (x *exchange) setFile(row metadata.Row, v validators) {
 	}
 }
 
+// setAge marks what is served by a row that is older than it should be (RFC
+// 9111 section 5.1; Warning is of RFC 7234 section 5.5.1, for those who still
+// look at it).
+func (x *exchange) setAge(row knownRow) {
+	if row.stale {
+		header := x.w.Header()
+		header["Age"] = []string{strconv.Itoa(int(row.age / time.Second))}
+		header["Warning"] = []string{`110 - "Response is Stale"`}
+	}
+}
+
 func (x *exchange) setSurrogateKeys(header http.Header, row metadata.Row) {
 	keys := []string{surrogate.Header(row)}
 	if x.o.SurrogateKey {

@@ -13,18 +13,18 @@ import (
 )
 
 // sendParts sends several ranges as multipart/byteranges (RFC 9110 section
-// 14.6). first is open at the first of them; each of the others is opened when
-// its turn comes and must be of the same body.
-func (x *exchange) sendParts(first *cluster.File, ranges []byteRange) {
+// 14.6). A stored body is open at the first of them; it is opened for each of
+// the others when its turn comes, and must be the same.
+func (x *exchange) sendParts(first *body, ranges []byteRange) {
 	header := x.w.Header()
-	frame := newFrame(header["Content-Type"][0], ranges, first.Row.Size)
+	frame := newFrame(header["Content-Type"][0], ranges, first.row.Size)
 	header["Content-Type"] = []string{"multipart/byteranges; boundary=" + frame.boundary}
 	header["Content-Length"] = []string{strconv.FormatInt(frame.length, 10)}
 	x.w.WriteHeader(http.StatusPartialContent)
 	for i, r := range ranges {
 		io.WriteString(x.w, frame.heads[i]) // a lost connection shows in the body's copy
-		if i == 0 {
-			x.copy(first, r.length)
+		if i == 0 || first.data != nil {
+			x.copy(first, r)
 			continue
 		}
 		x.copyPart(first, r)
@@ -33,17 +33,17 @@ func (x *exchange) sendParts(first *cluster.File, ranges []byteRange) {
 }
 
 // copyPart sends another range of the body that first reads.
-func (x *exchange) copyPart(first *cluster.File, r byteRange) {
-	name := first.Row.Name
-	f, err := x.files.Open(x.r.Context(), name, cluster.Range(r.start, r.length))
+func (x *exchange) copyPart(first *body, r byteRange) {
+	name := first.row.Name
+	b, err := x.openBody(first.row, false, []cluster.ReadOption{cluster.Range(r.start, r.length)})
 	if err != nil {
 		x.abort(name, 0, r.length, err)
 	}
-	defer f.Close()
-	if f.Info().Version != first.Info().Version || f.Row.Size != first.Row.Size {
+	defer b.Close()
+	if b.file.Info().Version != first.file.Info().Version || b.row.Row != first.row.Row {
 		x.abort(name, 0, r.length, backends.ErrChanged)
 	}
-	x.copy(f, r.length)
+	x.copy(b, r)
 }
 
 // frame is what stands around the parts of a multipart body.

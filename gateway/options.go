@@ -61,8 +61,27 @@ type Options struct {
 	// others. All files on NFS must lie on that one mount.
 	SendfileHeader, SendfilePrefix string
 
+	// Rows remembers rows that the database told; see [NewRows]. Without it
+	// every request asks the cluster.
+	Rows Rows
+	// MetadataTTL is for how long a row of Rows is believed; 0 is for never.
+	MetadataTTL time.Duration
+	// RowAge is how old a row can be that the cluster returns: the TTL of the
+	// caches among its listeners.
+	RowAge time.Duration
+	// BodyCacheSize is how many bytes of small bodies are kept in memory.
+	BodyCacheSize int64
+	// StoreTimeout is how long a store may take to open a file, and to go on
+	// in the middle of one, and DBTimeout how long the database may take: 10
+	// and 3 seconds by default. StoreRequests is how many files are being
+	// opened on one store at once, 256 by default; the next ones wait for
+	// StoreTimeout.
+	StoreTimeout, DBTimeout time.Duration
+	StoreRequests           int
+
 	// RetryAfter is what clients are told while the database or a store is
-	// down, 5 seconds by default.
+	// down, and how long one that failed again and again is left alone: 5
+	// seconds by default.
 	RetryAfter time.Duration
 	// Logger gets what went wrong on this side; nil logs nothing.
 	Logger *slog.Logger
@@ -84,6 +103,9 @@ func (o Options) withDefaults() Options {
 	o.Layout.StorageDir = cmp.Or(o.Layout.StorageDir, "storage")
 	o.RedirectLifetime = cmp.Or(o.RedirectLifetime, 15*time.Minute)
 	o.RetryAfter = cmp.Or(o.RetryAfter, 5*time.Second)
+	o.StoreTimeout = cmp.Or(o.StoreTimeout, 10*time.Second)
+	o.StoreRequests = cmp.Or(o.StoreRequests, 256)
+	o.DBTimeout = cmp.Or(o.DBTimeout, 3*time.Second)
 	if o.Logger == nil {
 		o.Logger = discard()
 	}
@@ -97,7 +119,7 @@ func (o Options) withDefaults() Options {
 const minKey = 16
 
 // OptionsFrom reads the options from [Gateway] and [PassThroughSettings] of
-// file.ini. Logger and Now are left to the caller.
+// file.ini. Rows, Logger and Now are left to the caller.
 func OptionsFrom(s settings.Settings) (Options, error) {
 	g := s.Gateway
 	o := Options{
@@ -109,12 +131,27 @@ func OptionsFrom(s settings.Settings) (Options, error) {
 		Disposition: s.PassThrough.ContentDisposition, AllowOrigins: g.AllowOrigins,
 		Redirects: map[string]Redirect{}, RedirectLifetime: g.RedirectLifetime,
 		SendfileHeader: g.SendfileHeader, SendfilePrefix: g.SendfilePrefix,
-		RetryAfter: g.RetryAfter,
+		RetryAfter: g.RetryAfter, MetadataTTL: g.MetadataTTL, RowAge: rowAge(s), BodyCacheSize: g.BodyCacheSize,
+		StoreTimeout: g.StoreTimeout, StoreRequests: g.StoreRequests, DBTimeout: g.DBTimeout,
 	}
 	for prefix, kind := range g.Redirect {
 		o.Redirects[prefix] = Redirect(kind)
 	}
 	return o, o.check()
+}
+
+// rowAge is how old a row can be that a listener of the cluster knew.
+func rowAge(s settings.Settings) time.Duration {
+	age := time.Duration(0)
+	for _, name := range s.ListenerNames() {
+		switch name {
+		case "rowcache":
+			age = max(age, s.RowCache.TTL)
+		case "memcached":
+			age = max(age, s.Memcached.TTL)
+		}
+	}
+	return age
 }
 
 // check names what can hardly be meant.

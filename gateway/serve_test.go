@@ -201,11 +201,6 @@ func TestRowDecides(t *testing.T) {
 			t.Errorf("%s: %d, opened %d times", line, w.Code, f.opened.Load())
 		}
 	}
-	f := fakeFile("0123456789")
-	f.stat = func() (metadata.Row, error) { return metadata.Row{}, errors.New("not to be asked") }
-	if w := get(t, gateway.New(f, gateway.Options{}), "GET", target); w.Code != 200 || f.opened.Load() != 1 {
-		t.Errorf("a plain GET: %d, opened %d times", w.Code, f.opened.Load())
-	}
 }
 
 // TestLaggingRowHeals: a body that is not the size of its row is mended by the

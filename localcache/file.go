@@ -17,7 +17,8 @@ import (
 // Copying it to a network connection lets the kernel move the bytes, by WriteTo,
 // by io.Copy and by [http.ServeContent] alike.
 type File struct {
-	mem  bytes.Reader // where disk is nil
+	data []byte       // where disk is nil
+	mem  bytes.Reader // of data
 	disk *os.File     // its offset is past the header
 	id   identity
 }
@@ -32,6 +33,9 @@ var (
 
 // Size is the length of the body in bytes.
 func (f *File) Size() int64 { return f.id.size }
+
+// Bytes returns the whole body where it is in memory. Nobody may change it.
+func (f *File) Bytes() (data []byte, ok bool) { return f.data, f.disk == nil }
 
 // ModTime is the time of the row that the copy was made for.
 func (f *File) ModTime() time.Time { return time.Unix(f.id.mtime, 0) }

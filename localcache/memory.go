@@ -89,7 +89,7 @@ func (m *memory) size() int64 {
 
 // file opens the copy.
 func (c *memoryCopy) file() *File {
-	f := &File{id: c.identity}
+	f := &File{id: c.identity, data: c.data}
 	f.mem.Reset(c.data)
 	return f
 }
