@@ -18,6 +18,7 @@ import (
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/gateway"
 	"example.com/ezdfs/gateway/gatewaytest"
+	"example.com/ezdfs/internal/server"
 	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
@@ -28,33 +29,66 @@ import (
 type stack struct {
 	cluster *cluster.Cluster
 	options gateway.Options
+	network server.Options
 	mount   string
 
 	gatewayAddr, adminAddr, siteAddr, phpAddr string
 
 	ready atomic.Bool // what /readyz says
+	stop  func()      // ends the gateway, after it has finished what it has
 
 	mu   sync.Mutex
-	seen []*http.Request // by the gateway
+	seen []request
 }
 
-// newStack starts everything until the end of the test. Lines go to file.ini.
-func newStack(t *testing.T, lines string) *stack {
+// request is what the gateway saw of one.
+type request struct {
+	path, query string
+	client      string // who it says sent it
+	header      http.Header
+}
+
+// newStack starts everything until the end of the test. Lines go to [Gateway]
+// of file.ini.
+func newStack(t *testing.T, lines ...string) *stack {
 	t.Helper()
 	root := t.TempDir()
-	s := &stack{mount: filepath.Join(root, "mount")}
-	set := loadSettings(t, root, gatewaytest.Settings+lines)
+	s := &stack{mount: filepath.Join(root, "mount"), gatewayAddr: address(testservice.FreePort(t))}
+	set := loadSettings(t, root, gatewaytest.Settings+"Listen="+s.gatewayAddr+"\nTrustedProxies[]=127.0.0.1\n"+strings.Join(lines, "\n"))
 	s.cluster = openCluster(t, set)
 	var err error
 	if s.options, err = gateway.OptionsFrom(set); err != nil {
 		t.Fatal(err)
 	}
+	if s.network, err = server.OptionsFrom(set); err != nil {
+		t.Fatal(err)
+	}
+	s.network.AdminListen = "" // stays when the gateway does not
 	s.ready.Store(true)
-	s.gatewayAddr = listen(t, s.record(gateway.New(s.cluster, s.options)))
+	s.start(t)
+	t.Cleanup(func() { s.stop() })
 	s.adminAddr = listen(t, http.HandlerFunc(s.readyz))
 	s.siteAddr = listen(t, http.HandlerFunc(site))
 	s.phpAddr = listenFCGI(t, http.HandlerFunc(site))
 	return s
+}
+
+// start starts a gateway, beside the one that there may be.
+func (s *stack) start(t *testing.T) {
+	t.Helper()
+	front, err := server.Listen(t.Context(), s.network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := front.Serve(ctx, front.Protect(s.record(gateway.New(s.cluster, s.options))), nil); err != nil {
+			t.Errorf("the gateway ended: %v", err)
+		}
+	}()
+	s.stop = func() { cancel(); <-done }
 }
 
 func loadSettings(t *testing.T, root, lines string) settings.Settings {
@@ -113,14 +147,14 @@ func (s *stack) readyz(w http.ResponseWriter, r *http.Request) {
 func (s *stack) record(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		s.seen = append(s.seen, r.Clone(context.WithoutCancel(r.Context())))
+		s.seen = append(s.seen, request{r.URL.EscapedPath(), r.URL.RawQuery, s.network.Proxies.Client(r).String(), r.Header.Clone()})
 		s.mu.Unlock()
 		h.ServeHTTP(w, r)
 	})
 }
 
 // requests returns what reached the gateway since the last call.
-func (s *stack) requests() []*http.Request {
+func (s *stack) requests() []request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.seen
@@ -157,129 +191,4 @@ func listenFCGI(t *testing.T, h http.Handler) string {
 	go func() { defer close(done); fcgi.Serve(l, h) }()
 	t.Cleanup(func() { l.Close(); <-done })
 	return l.Addr().String()
-}
-
-// answer is what came back for a request.
-type answer struct {
-	*http.Response
-	body string
-}
-
-// ask sends a request on a new connection, with header lines "Key: value".
-func ask(t *testing.T, method, url string, lines ...string) answer {
-	t.Helper()
-	a, err := try(t, method, url, lines...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func try(t *testing.T, method, url string, lines ...string) (answer, error) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Close = true
-	for _, line := range lines {
-		key, value, _ := strings.Cut(line, ": ")
-		r.Header.Set(key, value)
-	}
-	client := http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(r)
-	if err != nil {
-		return answer{}, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return answer{response, string(body)}, err
-}
-
-// eventually waits until something holds that another process brings about.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
-// front is a front end that was started with an example.
-type front struct {
-	name, url string
-}
-
-// A starter starts a front end in front of a stack and returns its URL.
-// Further replacements are made in the example.
-type starter func(t *testing.T, s *stack, more ...replacement) string
-
-func startNginx(file string) starter {
-	return func(t *testing.T, s *stack, more ...replacement) string {
-		t.Helper()
-		port := testservice.FreePort(t)
-		config := example(t, "nginx/"+file, append(more,
-			replacement{"listen 80;", "listen " + address(port) + ";"},
-			replacement{"server 127.0.0.1:8080;", "server " + s.gatewayAddr + ";"},
-			replacement{"server unix:/run/php/php-fpm.sock;", "server " + s.phpAddr + ";"})...)
-		testservice.StartNginx(t, config, port)
-		return "http://" + address(port)
-	}
-}
-
-func startNginxCache(t *testing.T, s *stack, more ...replacement) string {
-	t.Helper()
-	return startNginx("ezdfs-cache.conf")(t, s, append(more, replacement{"/var/cache/nginx/ezdfs", t.TempDir()})...)
-}
-
-func startVarnish(t *testing.T, s *stack, more ...replacement) string {
-	t.Helper()
-	url, _ := varnish(t, s, more...)
-	return url
-}
-
-func varnish(t *testing.T, s *stack, more ...replacement) (string, *testservice.Varnish) {
-	t.Helper()
-	port := testservice.FreePort(t)
-	at := func(addr string) string {
-		_, p, _ := strings.Cut(addr, ":")
-		return `.port = "` + p + `";`
-	}
-	vcl := example(t, "varnish/ezdfs.vcl", append(more,
-		replacement{`.port = "8080";`, at(s.gatewayAddr)},
-		replacement{`.port = "9090";`, at(s.adminAddr)},
-		replacement{`.port = "8000";`, at(s.siteAddr)})...)
-	return "http://" + address(port), testservice.StartVarnish(t, vcl, port)
-}
-
-func startApache(file string, modules ...string) starter {
-	return func(t *testing.T, s *stack, more ...replacement) string {
-		t.Helper()
-		port := testservice.FreePort(t)
-		config := example(t, "apache/"+file, append(more,
-			replacement{"<VirtualHost *:80>", "<VirtualHost *:" + address(port)[len("127.0.0.1:"):] + ">"},
-			replacement{"http://127.0.0.1:8080", "http://" + s.gatewayAddr},
-			replacement{"/var/www/site", t.TempDir()},
-			replacement{"proxy:unix:/run/php/php-fpm.sock|fcgi://localhost/", "proxy:fcgi://" + s.phpAddr})...)
-		testservice.StartApache(t, config, port, append(modules, "rewrite", "proxy", "proxy_http", "proxy_fcgi")...)
-		return "http://" + address(port)
-	}
-}
-
-func startHAProxy(t *testing.T, s *stack, more ...replacement) string {
-	t.Helper()
-	port := testservice.FreePort(t)
-	_, admin, _ := strings.Cut(s.adminAddr, ":")
-	config := example(t, "haproxy/ezdfs.cfg", append(more,
-		replacement{"bind :80", "bind " + address(port)},
-		replacement{"server gateway1 127.0.0.1:8080", "server gateway1 " + s.gatewayAddr},
-		replacement{"server gateway1-unready 127.0.0.1:8080", "server gateway1-unready " + s.gatewayAddr},
-		replacement{"check port 9090", "check port " + admin},
-		replacement{"server site1 127.0.0.1:8000", "server site1 " + s.siteAddr})...)
-	testservice.StartHAProxy(t, config, port)
-	return "http://" + address(port)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,10 +56,13 @@ var tables = map[string]starter{
 	"haproxy":     startHAProxy,
 }
 
+// settingsOf are the lines of [Gateway] that an example asks for.
+var settingsOf = map[string][]string{"haproxy": {"ProxyProtocol=enabled"}}
+
 func TestTableThroughFrontEnds(t *testing.T) {
 	for name, start := range tables {
 		t.Run(name, func(t *testing.T) {
-			s := newStack(t, "")
+			s := newStack(t, settingsOf[name]...)
 			gatewaytest.Populate(t, s.cluster)
 			url := start(t, s, everything)
 			t.Run("conformance", func(t *testing.T) { gatewaytest.RunCases(t, url, casesFor(t, name)) })
@@ -78,22 +82,13 @@ func casesFor(t *testing.T, front string) []gatewaytest.Case {
 	}
 	for _, d := range differences(t) {
 		for i, c := range cases {
-			if contains(d.Fronts, front) && contains(d.Cases, c.RFC+" "+c.Name) {
+			if slices.Contains(d.Fronts, front) && slices.Contains(d.Cases, c.RFC+" "+c.Name) {
 				cases[i].Status, cases[i].Header, cases[i].Absent, cases[i].Body, cases[i].Slice, cases[i].Parts =
 					d.Status, d.Header, d.Absent, d.Body, d.Slice, nil
 			}
 		}
 	}
 	return cases
-}
-
-func contains(list []string, item string) bool {
-	for _, s := range list {
-		if s == item {
-			return true
-		}
-	}
-	return false
 }
 
 // TestDifferences: each line has a reason and says something else than the

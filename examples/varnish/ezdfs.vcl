@@ -18,8 +18,14 @@
 #       every URL that matches this regular expression. The caller escapes
 #       what it means literally; blanks and quotes are refused.
 #
-# They answer 200 when it is done, 405 to who may not, 400 to what is not
+# The answer is 200 when it is done, 405 to who may not, 400 to what is not
 # understood.
+#
+# Varnish appends the client to X-Forwarded-For. The gateway believes it with
+# this in file.ini:
+#
+#   [Gateway]
+#   TrustedProxies[]=127.0.0.1
 vcl 4.1;
 
 import std;
@@ -42,7 +48,7 @@ backend gateway {
 # expired copies may be refreshed or had better be kept.
 backend gateway_admin {
     .host = "127.0.0.1";
-    .port = "9090";
+    .port = "8081";
     .probe = {
         .url = "/readyz";
         .interval = 2s;
@@ -91,6 +97,10 @@ sub vcl_recv {
 }
 
 sub ezdfs_recv {
+    # Varnish has put the client into X-Forwarded-For; the client's own word
+    # about where it is would count for more.
+    unset req.http.Forwarded;
+
     # Files are the same for everybody.
     unset req.http.Cookie;
     unset req.http.Authorization;
@@ -99,25 +109,28 @@ sub ezdfs_recv {
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
     }
+
+    # Varnish knows a single range. Several it can not even pass on: those go
+    # through a pipe, where the gateway alone answers. What is no range of bytes
+    # asks for nothing, and neither does one of HEAD.
+    std.collect(req.http.Range);
+    if (req.method == "HEAD" || req.http.Range !~ "^(?i)bytes=[0-9, \t-]+$") {
+        unset req.http.Range;
+    } else if (req.http.Range !~ "^(?i)bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})$") {
+        return (pipe);
+    }
+    # It knows neither these conditions nor lists of tags.
+    std.collect(req.http.If-None-Match);
+    if (req.http.If-Match || req.http.If-Unmodified-Since || req.http.If-None-Match ~ "[,*]") {
+        return (pass);
+    }
+
     # Signed URLs are for their holder. Any other query, such as ?v=2, is not
     # part of a file's name; without it a PURGE drops all of them.
     if (req.url ~ "[?&]signature=") {
         return (pass);
     }
     set req.url = regsub(req.url, "\?.*$", "");
-
-    # Varnish knows neither these conditions nor lists of tags nor more than
-    # one range, and answers some of them wrongly; the gateway knows them all.
-    std.collect(req.http.If-None-Match);
-    std.collect(req.http.Range);
-    if (req.http.If-Match || req.http.If-Unmodified-Since || req.http.If-None-Match ~ "[,*]") {
-        return (pass);
-    }
-    if (req.method == "HEAD") {
-        unset req.http.Range;
-    } else if (req.http.Range && req.http.Range !~ "^bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})$") {
-        return (pass);
-    }
 
     # A copy that expired is served while a new one is fetched: for a few
     # seconds, or for as long as there is one while the gateway is not well.
@@ -132,6 +145,11 @@ sub vcl_hash {
         hash_data(req.url);
         return (lookup);
     }
+}
+
+# One request, one answer: what the client sends next is for this file again.
+sub vcl_pipe {
+    set bereq.http.Connection = "close";
 }
 
 sub vcl_pass {
