@@ -57,6 +57,7 @@ func checkGolden(t *testing.T, path string) {
 	}
 	for i, file := range archive.Files {
 		out, ok := got[file.Name]
+		out = strings.NewReplacer(s.Root+"/", "", s.Root, ".").Replace(out)
 		if ok && out != string(file.Data) {
 			t.Errorf("%s:\n%s\nwant:\n%s", file.Name, out, file.Data)
 			archive.Files[i].Data = []byte(out)

@@ -85,6 +85,11 @@ func newLoader(opts Options) *loader {
 
 // load reads the files, then fills the settings from them.
 func (l *loader) load() {
+	// Mounts have to be absolute, and what is relative must not be resolved
+	// against the root a second time.
+	if root, err := filepath.Abs(l.settings.Root); err == nil {
+		l.settings.Root = root
+	}
 	source := ini.Source{Dir: l.opts.Dir, Root: l.opts.Root, SiteAccess: l.opts.SiteAccess, Extensions: l.opts.Extensions}
 	for _, file := range files() {
 		doc, err := ini.Load(source, file)

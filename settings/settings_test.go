@@ -159,6 +159,29 @@ func TestLoadWithoutDirectory(t *testing.T) {
 	}
 }
 
+// Whoever embeds a cluster may name its root, or nothing at all, relative to
+// the working directory.
+func TestRelativeRoot(t *testing.T) {
+	opts := optionsFor(t, map[string]string{
+		"file.ini": "[eZDFSClusteringSettings]\nMountPointPath=nfs\nDBBackend=SQLite\nDBName=cluster.sqlite\n",
+	})
+	for dir, root := range map[string]string{filepath.Dir(opts.Root): filepath.Base(opts.Root), opts.Root: ""} {
+		t.Chdir(dir)
+		s, err := Load(Options{Root: root, Getenv: opts.Getenv})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for got, want := range map[string]string{
+			s.Root: opts.Root, s.DFS.MountPointPath: filepath.Join(opts.Root, "nfs"),
+			s.DFS.DBName: filepath.Join(opts.Root, "cluster.sqlite"),
+		} {
+			if got != want {
+				t.Errorf("root %q: %s, want %s", root, got, want)
+			}
+		}
+	}
+}
+
 func TestPathsStartAtTheRoot(t *testing.T) {
 	opts := optionsFor(t, map[string]string{
 		"file.ini":   "[eZDFSClusteringSettings]\nMountPointPath=mnt/../nfs\nDBBackend=sqlite\nDBName=var/c.sqlite\n[nfs:abs]\nMountPointPath=/abs\n",
