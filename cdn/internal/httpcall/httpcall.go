@@ -14,7 +14,9 @@ import (
 	"time"
 	"unicode"
 
+	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/settings"
 )
 
 // maxAnswer bounds what is read of an answer; no API says so much.
@@ -25,18 +27,26 @@ const maxAnswer = 4 << 20
 type Client struct {
 	target string
 	http   *http.Client
+	hide   *strings.Replacer
 }
 
 // New returns a client whose calls, each with its answer, take at most
-// timeout. A nil transport is one of its own. The target closes it.
-func New(target string, timeout time.Duration, transport http.RoundTripper) *Client {
+// timeout. A nil transport is one of its own. Secrets that a service repeats
+// are hidden in errors. The target closes the client.
+func New(target string, timeout time.Duration, transport http.RoundTripper, secrets ...settings.Secret) *Client {
 	if transport == nil {
 		transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	var hide []string
+	for _, secret := range secrets {
+		if secret != "" {
+			hide = append(hide, secret.Reveal(), secret.String())
+		}
 	}
 	return &Client{target, &http.Client{
 		Transport: transport, Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}, strings.NewReplacer(hide...)}
 }
 
 // HTTP is the client below, for libraries that want one.
@@ -92,27 +102,31 @@ func (c *Client) Refused(reason string) *cdn.Error {
 	return &cdn.Error{Target: c.target, Kind: cdn.ErrRefused, Reason: reason}
 }
 
-// Error is the error of an answer: throttled for 429, unavailable for 5xx and
-// what else may be different a moment later, refused for all others. The reason
-// is the service's own, as far as it can be shown.
+// Error is the error of an answer that is none of success: throttled for 429, unavailable for 5xx and
+// what else may be different a moment later, refused for all others. A 2xx that
+// brings here is one of somebody else's, say a proxy's, and so unavailable. The
+// reason is the service's own, as far as it can be shown.
 func (c *Client) Error(a *Answer, reason string) *cdn.Error {
-	e := &cdn.Error{Target: c.target, Kind: kindOf(a.Status), Status: a.Status, Reason: Clip(reason)}
+	e := &cdn.Error{Target: c.target, Kind: kindOf(a.Status), Status: a.Status, Reason: Clip(c.hide.Replace(reason))}
 	if e.Kind != cdn.ErrRefused {
 		e.RetryAfter = RetryAfter(a.Header.Get("Retry-After"), time.Now())
 	}
-	if a.Status/100 == 3 {
+	switch {
+	case a.OK():
+		e.Reason = "an answer that is not the service's"
+	case a.Status/100 == 3:
 		e.Reason = "redirected, which is not followed: name the right address"
 	}
 	return e
 }
 
-// kindOf sorts the statuses that are no success (RFC 9110 section 15, RFC 6585
+// kindOf sorts the statuses (RFC 9110 section 15, RFC 6585
 // section 4).
 func kindOf(status int) error {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return cdn.ErrThrottled
-	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+	case status >= 500, status/100 == 2, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return cdn.ErrUnavailable
 	}
 	return cdn.ErrRefused
@@ -146,6 +160,20 @@ func Clip(text string) string {
 	}
 	return strings.ToValidUTF8(text[:maxReason], "") + "…"
 }
+
+// Base checks a setting that is the base of URLs and returns it without a slash
+// at its end. Bases are ASCII, as they stand in requests.
+func Base(text string) (string, error) {
+	u, err := url.Parse(text)
+	odd := strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) })
+	if err != nil || odd || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", errors.New("is not a URL such as https://www.example.com, without a user, a query or a fragment")
+	}
+	return strings.TrimRight(text, "/"), nil
+}
+
+// Join returns the URL of a path below a base.
+func Join(base, path string) string { return base + "/" + backends.EscapePath(path) }
 
 // All returns the same error for each of n items.
 func All(n int, err error) []error {

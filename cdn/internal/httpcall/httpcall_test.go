@@ -33,7 +33,7 @@ func get(t *testing.T, ctx context.Context, url string) *http.Request {
 // Every status means one thing to the ledger.
 func TestKinds(t *testing.T) {
 	for status, want := range map[int]error{
-		301: cdn.ErrRefused, 400: cdn.ErrRefused, 401: cdn.ErrRefused, 403: cdn.ErrRefused, 404: cdn.ErrRefused,
+		200: cdn.ErrUnavailable, 301: cdn.ErrRefused, 400: cdn.ErrRefused, 401: cdn.ErrRefused, 403: cdn.ErrRefused, 404: cdn.ErrRefused,
 		413: cdn.ErrRefused, 408: cdn.ErrUnavailable, 425: cdn.ErrUnavailable, 429: cdn.ErrThrottled,
 		500: cdn.ErrUnavailable, 502: cdn.ErrUnavailable, 503: cdn.ErrUnavailable, 507: cdn.ErrUnavailable,
 	} {
@@ -120,5 +120,30 @@ func TestClip(t *testing.T) {
 		if got := Clip(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
+	}
+}
+
+// A secret that a service repeats does not reach the ledger.
+func TestSecretsAreHidden(t *testing.T) {
+	c := New("a", time.Minute, nil, "s3cret", "")
+	defer c.Close()
+	err := c.Error(&Answer{Status: 401}, "your token s3cret is bad")
+	if got, want := err.Error(), "a: refused for good (401): your token ******** is bad"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestBase(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://www.example.com": "https://www.example.com", "http://a:8080/media/": "http://a:8080/media",
+		"": "", "www.example.com": "", "ftp://a": "", "https://u:p@a": "", "https://a/?q": "", "https://ä.example": "", "http://a/\"": "",
+	} {
+		got, err := Base(text)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v, want %q", text, got, err, want)
+		}
+	}
+	if got, want := Join("http://a", "var/a b+%ü?"), "http://a/var/a%20b%2B%25%C3%BC%3F"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
