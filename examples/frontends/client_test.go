@@ -15,44 +15,43 @@ type answer struct {
 	body string
 }
 
-// clientAddr is where the tests' requests come from: not where the front ends
-// are, whom the gateway trusts.
-const clientAddr = "127.0.0.9"
+// Requests of the tests come from visitor; the front ends are at trusted, whom
+// the gateway believes and who may invalidate.
+const (
+	visitor = "127.0.0.9"
+	trusted = "127.0.0.1"
+)
 
-var clientDialer = net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(clientAddr)}}
-
-// ask sends a request on a new connection, with header lines "Key: value".
+// ask sends a visitor's request on a new connection, with header lines
+// "Key: value".
 func ask(t *testing.T, method, url string, lines ...string) answer {
 	t.Helper()
-	a, err := try(t, method, url, lines...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return askFrom(t, visitor, method, url, lines...)
 }
 
-func try(t *testing.T, method, url string, lines ...string) (answer, error) {
+// askFrom is ask from another address.
+func askFrom(t *testing.T, addr, method, url string, lines ...string) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Close = true
 	for _, line := range lines {
 		key, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(key, value)
 	}
-	client := http.Client{
-		Transport:     &http.Transport{DialContext: clientDialer.DialContext, DisableKeepAlives: true, DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(r)
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}
+	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true}
+	response, err := transport.RoundTrip(r)
 	if err != nil {
-		return answer{}, err
+		t.Fatal(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	return answer{response, string(body)}, err
+	if err != nil {
+		t.Fatalf("%s %s: %d, then %v", method, url, response.StatusCode, err)
+	}
+	return answer{response, string(body)}
 }
 
 // eventually waits until something holds that another process brings about.

@@ -52,7 +52,7 @@ type request struct {
 // of file.ini.
 func newStack(t *testing.T, lines ...string) *stack {
 	t.Helper()
-	root := t.TempDir()
+	root := publicDir(t)
 	s := &stack{mount: filepath.Join(root, "mount"), gatewayAddr: address(testservice.FreePort(t))}
 	set := loadSettings(t, root, gatewaytest.Settings+"Listen="+s.gatewayAddr+"\nTrustedProxies[]=127.0.0.1\n"+strings.Join(lines, "\n"))
 	s.cluster = openCluster(t, set)
@@ -89,6 +89,17 @@ func (s *stack) start(t *testing.T) {
 		}
 	}()
 	s.stop = func() { cancel(); <-done }
+}
+
+// publicDir returns a temporary directory that any user may enter, such as the
+// one that Apache runs as.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func loadSettings(t *testing.T, root, lines string) settings.Settings {

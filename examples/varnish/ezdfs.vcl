@@ -136,6 +136,8 @@ sub ezdfs_recv {
     # seconds, or for as long as there is one while the gateway is not well.
     if (std.healthy(gateway_admin) && !req.http.X-Ezdfs-Stale) {
         set req.grace = 10s;
+    } else {
+        set req.grace = 1d;
     }
 }
 
@@ -244,13 +246,13 @@ sub ezdfs_invalidate {
 }
 
 sub ezdfs_ban {
-    if (req.http.X-Ban-Prefix) {
-        # The prefix is text: each character that means something is escaped.
+    if (req.http.X-Ban-Prefix ~ "^/") {
+        # It is text: each character that means something is escaped.
         set req.http.X-Ban-Pattern = "^" + regsuball(req.http.X-Ban-Prefix, "[][\\^$.|?*+(){}]", "\\\0");
     }
     # A blank would end the pattern, and && begin another condition.
     if (req.http.X-Ban-Pattern !~ "^[^\s\x22]+$") {
-        return (synth(400, "send X-Ban-Prefix or X-Ban-Pattern, without blanks and quotes"));
+        return (synth(400, "send X-Ban-Prefix: /... or X-Ban-Pattern, without blanks and quotes"));
     }
     if (!std.ban("obj.http.X-Ezdfs-URL ~ " + req.http.X-Ban-Pattern)) {
         return (synth(400, std.ban_error()));

@@ -3,6 +3,8 @@ package testservice
 import (
 	"fmt"
 	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -24,12 +26,17 @@ func StartVarnish(tb testing.TB, vcl string, port int) *Varnish {
 	return &Varnish{Start(tb, cmd, WaitPort(port)), tb, dir}
 }
 
-// Admin runs a command of the management interface and returns its answer.
-func (v *Varnish) Admin(args ...string) string {
+// Counter returns a counter of varnishstat, such as MAIN.bans.
+func (v *Varnish) Counter(name string) int {
 	v.tb.Helper()
-	out, err := exec.Command(Binary(v.tb, "varnishadm"), append([]string{"-n", v.dir}, args...)...).CombinedOutput()
-	if err != nil {
-		v.tb.Fatalf("varnishadm %v: %v\n%s", args, err, out)
+	out, err := exec.Command(Binary(v.tb, "varnishstat"), "-n", v.dir, "-1", "-f", name).CombinedOutput()
+	fields := strings.Fields(string(out))
+	if err != nil || len(fields) < 2 {
+		v.tb.Fatalf("varnishstat %s: %v\n%s", name, err, out)
 	}
-	return string(out)
+	n, err := strconv.Atoi(fields[1])
+	if err != nil {
+		v.tb.Fatal(err)
+	}
+	return n
 }
