@@ -108,6 +108,13 @@ func run(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
 	}
 }
 
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Signal sends the process a signal, such as SIGSTOP, which makes it hang
+// until it gets SIGCONT.
+func (p *Process) Signal(sig syscall.Signal) { p.cmd.Process.Signal(sig) }
+
 // Kill ends the process with SIGKILL and waits for it.
 func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
