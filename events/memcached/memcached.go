@@ -97,6 +97,7 @@ func (l *Listener) Close() error {
 	l.payers.Wait()
 	var errs []error
 	for _, s := range l.servers {
+		s.breaker.Close() // or the last attempt would be spared
 		if !l.pay(s) {
 			errs = append(errs, fmt.Errorf("memcached %s could not be told of changes: flush it, or rows there may be out of date for TTL, %d seconds", s.addr, l.ttl))
 		}
