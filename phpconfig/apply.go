@@ -94,7 +94,7 @@ func (a *applier) warnUnknown(k Constant) {
 	if near, ok := nearest.Name(k.Name, names, 3); ok {
 		reason += "; did you mean " + near + "?"
 	}
-	a.warn(k, reason)
+	a.warn(k, "%s", reason)
 }
 
 func (a *applier) warn(k Constant, format string, args ...any) {

@@ -10,9 +10,9 @@ import (
 type truth int
 
 const (
-	no     truth = -1
-	unsure truth = 0
-	yes    truth = 1
+	unsure truth = iota
+	yes
+	no
 )
 
 func truthOf(b bool) truth {
@@ -36,37 +36,39 @@ func (s *script) guard() {
 	}
 	s.pos++
 	s.parentheses()
-	runs, found := s.connective(s.condition(s.tokens[start:s.pos]))
-	switch {
-	case !found:
+	condition := s.tokens[start:s.pos:s.pos]
+	switch or, and := s.connective(); {
+	case or:
+		condition = append([]token{{kind: punct, text: "!"}}, condition...)
+	case !and:
 		s.pos = start
 		s.skipExpression()
-	case runs == yes:
+		return
+	}
+	switch s.condition(condition) {
+	case yes:
 		s.runBody()
-	case runs == no:
+	case no:
 		s.skipQuietly(s.skipExpression)
 	default:
 		s.skipExpression()
 	}
 }
 
-// connective passes "or" or "and" and says whether what follows is run.
-func (s *script) connective(condition truth) (runs truth, found bool) {
-	switch t := s.peek(); {
-	case t.isWord("or"):
+// connective passes "or" or "and", if one is next.
+func (s *script) connective() (or, and bool) {
+	t := s.peek()
+	or, and = t.isWord("or"), t.isWord("and")
+	if or || and {
 		s.pos++
-	case t.is("|") && s.ahead(1).is("|"):
-		s.pos += 2
-	case t.isWord("and"):
-		s.pos++
-		return condition, true
-	case t.is("&") && s.ahead(1).is("&"):
-		s.pos += 2
-		return condition, true
-	default:
-		return unsure, false
+		return or, and
 	}
-	return -condition, true
+	or = t.is("|") && s.ahead(1).is("|")
+	and = t.is("&") && s.ahead(1).is("&")
+	if or || and {
+		s.pos += 2
+	}
+	return or, and
 }
 
 // conditional reads if, with its elseifs and else.
@@ -194,6 +196,7 @@ func closes(tokens []token) bool {
 
 // ofPHP reports whether PHP itself may define the constant.
 func ofPHP(id string) bool {
-	prefix, _, _ := strings.Cut(id, "_")
-	return slices.Contains([]string{"PHP", "E", "M", "DIRECTORY", "PATH", "LC"}, prefix)
+	return slices.ContainsFunc([]string{"PHP_", "E_", "M_", "LC_", "DIRECTORY_", "PATH_"}, func(prefix string) bool {
+		return strings.HasPrefix(id, prefix)
+	})
 }

@@ -215,9 +215,27 @@ func (e *evaluator) call(t token) (any, error) {
 		return nil, err
 	}
 	for range levels {
-		path = filepath.Dir(path)
+		path = parent(path)
 	}
 	return path, nil
+}
+
+// parent is PHP's dirname of one level, which cleans no path.
+func parent(path string) string {
+	trimmed := strings.TrimRight(path, "/")
+	slash := strings.LastIndexByte(trimmed, '/')
+	switch {
+	case path == "":
+		return ""
+	case trimmed == "":
+		return "/"
+	case slash < 0:
+		return "."
+	}
+	if dir := strings.TrimRight(trimmed[:slash], "/"); dir != "" {
+		return dir
+	}
+	return "/"
 }
 
 // join is the dot operator.

@@ -21,8 +21,8 @@ func (s *script) include() {
 	case err != nil || !ok:
 		s.warn(t, "", "a file is not included, because its path cannot be told; name it beside this one")
 		return
-	case strings.ContainsRune(path, 0):
-		s.warn(t, "", "a file is not included: its path has a NUL")
+	case path == "" || strings.ContainsRune(path, 0):
+		s.warn(t, "", "a file is not included, because its path is empty or has a NUL")
 		return
 	}
 	file, ok := s.locate(path)

@@ -30,7 +30,7 @@ func (s *script) skipQuietly(skip func()) {
 func (s *script) warnOf(tokens []token, conditional bool) {
 	for i, t := range tokens {
 		switch {
-		case i > 0 && (tokens[i-1].is(">") || tokens[i-1].is(":") || tokens[i-1].isWord("function", "new")): // a method
+		case isMember(tokens[:i]):
 		case t.isWord("define") && i+2 < len(tokens) && tokens[i+1].is("("):
 			id := tokens[i+2]
 			if id.kind == text {
@@ -42,27 +42,34 @@ func (s *script) warnOf(tokens []token, conditional bool) {
 	}
 }
 
-// parentheses passes balanced parentheses, if they are next, and returns what
-// stands in them.
-func (s *script) parentheses() []token {
-	if !s.peek().is("(") {
-		return nil
-	}
-	start := s.pos + 1
-	s.balanced()
-	return s.tokens[start:max(start, s.pos-1)]
+// isMember reports whether what follows tokens is a method or a declaration.
+func isMember(tokens []token) bool {
+	n := len(tokens)
+	return n > 0 && tokens[n-1].isWord("function", "new") ||
+		n > 1 && (tokens[n-2].is("-") && tokens[n-1].is(">") || tokens[n-2].is(":") && tokens[n-1].is(":"))
 }
 
-// balanced passes an opening bracket and everything to the one that closes it.
-func (s *script) balanced() {
-	depth := 0
-	for s.peek().kind != eof {
+// parentheses passes parentheses, if they are next, and returns what stands in
+// them, nothing if they are not closed.
+func (s *script) parentheses() []token {
+	start := s.pos + 1
+	if !s.peek().is("(") || !s.balanced() {
+		return nil
+	}
+	return s.tokens[start : s.pos-1]
+}
+
+// balanced passes an opening bracket and everything to the one that closes it,
+// or to the end of the file.
+func (s *script) balanced() (closed bool) {
+	for depth := 0; s.peek().kind != eof; {
 		depth += nesting(s.peek())
 		s.pos++
 		if depth <= 0 {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // arguments passes the parentheses of a call and cuts what stands in them.
