@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -94,8 +95,8 @@ func (r *request) end(ctx context.Context, g *Generation, contents *spool) (meta
 // who gave up.
 func (r *request) fill(ctx context.Context, one *flight, contents *spool) error {
 	err := r.generate(ctx, contents)
-	if err == nil {
-		err = ctx.Err()
+	if err == nil { // it need not have looked at what Write returned
+		err = cmp.Or(contents.err, ctx.Err())
 	}
 	if err != nil && ctx.Err() == nil {
 		one.err = err

@@ -18,6 +18,7 @@ type spool struct {
 	memory []byte
 	file   *os.File // nil while memory suffices; unlinked already
 	size   int64
+	err    error // of the first Write that failed: the contents have a hole
 	users  atomic.Int32
 }
 
@@ -28,7 +29,11 @@ func newSpool() *spool {
 }
 
 // Write appends. It is not called any more once there is a reader.
-func (s *spool) Write(p []byte) (int, error) {
+func (s *spool) Write(p []byte) (n int, err error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	defer func() { s.err = err }()
 	if s.file == nil && len(s.memory)+len(p) > spoolMemory {
 		if err := s.spill(); err != nil {
 			return 0, err
