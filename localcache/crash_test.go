@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,9 @@ func TestSweep(t *testing.T) {
 		writeFile(t, filepath.Join(o.Dir, tempDir, rand.Text()), fmt.Sprint("dead ", i))
 	}
 	other := open(t, o)
+	for other.count.scans.Load() == 0 { // the first one, in the background, reads orphanAge
+		runtime.Gosched()
+	}
 	other.disk.scan()
 	if n := len(temps(t, o.Dir)); n != 4 {
 		t.Errorf("%d temporary files, want the young ones left alone", n)
