@@ -120,7 +120,7 @@ func (t *Target) readSettings(creds credentials) error {
 	}
 	var err error
 	if t.api, err = httpcall.Base(cmp.Or(t.cfg.Endpoint, "https://"+creds.host)); err != nil {
-		return fmt.Errorf("Endpoint or Host %w", err)
+		return fmt.Errorf("setting Endpoint or Host %w", err)
 	}
 	return nil
 }

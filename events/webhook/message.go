@@ -1,16 +1,15 @@
 package webhook
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"example.com/ezdfs/events"
+	"example.com/ezdfs/internal/signed"
 )
 
 // message is the body of a request.
@@ -52,25 +51,11 @@ func idempotencyKey(host string, batch []events.Event) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// sign returns the value of the signature header.
-func sign(secret string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
-}
-
 // ErrSignature is wrapped by the errors of [Verify].
-var ErrSignature = errors.New("webhook: not a request of this sender")
+var ErrSignature = signed.ErrSignature
 
 // Verify tells a receiver written in Go whether a request was signed with a
 // secret, at most maxAge before or after now. An error wraps [ErrSignature].
 func Verify(secret string, header http.Header, body []byte, now time.Time, maxAge time.Duration) error {
-	if !hmac.Equal([]byte(header.Get(SignatureHeader)), []byte(sign(secret, body))) {
-		return fmt.Errorf("%w: the signature is wrong", ErrSignature)
-	}
-	var m message
-	if err := json.Unmarshal(body, &m); err != nil || now.Sub(m.Time).Abs() > maxAge {
-		return fmt.Errorf("%w: it was made at %v, more than %v from now", ErrSignature, m.Time, maxAge)
-	}
-	return nil
+	return signed.Verify(secret, header, body, now, maxAge)
 }

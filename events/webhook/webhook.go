@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/events"
+	"example.com/ezdfs/internal/signed"
 )
 
 // Options say where events go.
@@ -57,9 +58,9 @@ type Options struct {
 
 // The headers of a request.
 const (
-	SignatureHeader   = "X-Ezdfs-Signature"
-	TimestampHeader   = "X-Ezdfs-Timestamp"
-	IdempotencyHeader = "Idempotency-Key"
+	SignatureHeader   = signed.SignatureHeader
+	TimestampHeader   = signed.TimestampHeader
+	IdempotencyHeader = signed.IdempotencyHeader
 )
 
 // Listener posts events.
@@ -132,13 +133,7 @@ func (l *Listener) Notify(ctx context.Context, batch []events.Event) error {
 	if err != nil {
 		return events.Permanent(errors.New("webhook: the URL of [Webhook] cannot be posted to"))
 	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", "ezdfs")
-	request.Header.Set(TimestampHeader, strconv.FormatInt(now.Unix(), 10))
-	request.Header.Set(IdempotencyHeader, idempotencyKey(l.options.Host, batch))
-	if l.options.Secret != "" {
-		request.Header.Set(SignatureHeader, sign(l.options.Secret, body))
-	}
+	signed.Set(request.Header, l.options.Secret, body, now, idempotencyKey(l.options.Host, batch))
 	response, err := l.client.Do(request)
 	if err != nil {
 		return l.unreached(err)
