@@ -6,6 +6,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/cdn/internal/batch"
 	"example.com/ezdfs/cdn/internal/tags"
 )
 
@@ -14,12 +15,6 @@ type request struct {
 	method, path, host string
 	header, value      string
 	items              []int
-}
-
-// keyed is an item that is purged by keys.
-type keyed struct {
-	item int
-	keys []string
 }
 
 // plan is how one item is invalidated: by requests of its own, or by keys.
@@ -74,18 +69,14 @@ func (t *Target) banPrefix(prefix string) []request {
 
 // byKey drops what has one of the keys of some items, as many at a time as fit
 // into the header.
-func (t *Target) byKey(list []keyed) []request {
+func (t *Target) byKey(parts []batch.Part) []request {
 	var requests []request
-	var keys []string
-	for _, k := range list {
-		if len(requests) == 0 || len(keys)+len(k.keys) > maxKeys {
-			requests = append(requests, request{method: "PURGE", path: "/", host: t.sites[0].host, header: "xkey"})
-			keys = nil
+	for _, chunk := range batch.Chunks(parts, maxKeys) {
+		r := request{method: "PURGE", path: "/", host: t.sites[0].host, header: "xkey", value: strings.Join(batch.Objects(chunk), " ")}
+		for _, p := range chunk {
+			r.items = append(r.items, p.Item)
 		}
-		last := &requests[len(requests)-1]
-		keys = append(keys, k.keys...)
-		last.value = strings.Join(keys, " ")
-		last.items = append(last.items, k.item)
+		requests = append(requests, r)
 	}
 	return requests
 }

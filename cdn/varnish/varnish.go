@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/cdn/internal/batch"
 	"example.com/ezdfs/cdn/internal/httpcall"
 	"example.com/ezdfs/settings"
 )
@@ -98,13 +99,13 @@ func (t *Target) readServers() error {
 	for _, text := range t.cfg.Servers {
 		base, err := httpcall.Base(text)
 		if err != nil {
-			return fmt.Errorf("Servers[]=%s %w", text, err)
+			return fmt.Errorf("cdn.ini: Servers[]=%s %w", text, err)
 		}
 		u, _ := url.Parse(base)
 		t.servers = append(t.servers, server{base, u.Host})
 	}
 	if len(t.servers) == 0 {
-		return errors.New("Servers is empty: name the Varnish hosts, Servers[]=http://10.0.0.5:6081")
+		return errors.New("cdn.ini: Servers is empty: name the Varnish hosts, Servers[]=http://10.0.0.5:6081")
 	}
 	return nil
 }
@@ -113,7 +114,7 @@ func (t *Target) readSites() error {
 	for _, text := range t.cfg.URLs {
 		base, err := httpcall.Base(text)
 		if err != nil {
-			return fmt.Errorf("URLs[]=%s %w", text, err)
+			return fmt.Errorf("cdn.ini: URLs[]=%s %w", text, err)
 		}
 		u, _ := url.Parse(base)
 		t.sites = append(t.sites, site{u.Host, u.EscapedPath()})
@@ -146,11 +147,11 @@ func (t *Target) Limits() cdn.Limits {
 }
 
 // Deliver sends a batch to every host.
-func (t *Target) Deliver(ctx context.Context, batch []cdn.Item) []error {
-	errs := make([]error, len(batch))
+func (t *Target) Deliver(ctx context.Context, items []cdn.Item) []error {
+	errs := make([]error, len(items))
 	var requests []request
-	var keys []keyed
-	for i, item := range batch {
+	var keys []batch.Part
+	for i, item := range items {
 		p, ok := t.plan(item)
 		if !ok {
 			errs[i] = t.client.Refused(fmt.Sprintf("Varnish has no name for the %s %q", item.Extent, item.Subject))
@@ -161,12 +162,12 @@ func (t *Target) Deliver(ctx context.Context, batch []cdn.Item) []error {
 			requests = append(requests, r)
 		}
 		if len(p.keys) > 0 {
-			keys = append(keys, keyed{i, p.keys})
+			keys = append(keys, batch.Part{Item: i, Objects: p.keys})
 		}
 	}
 	requests = append(requests, t.byKey(keys)...)
-	failures := t.send(ctx, requests, len(batch))
-	for i := range batch {
+	failures := t.send(ctx, requests, len(items))
+	for i := range items {
 		if errs[i] == nil {
 			errs[i] = t.join(failures[i])
 		}
@@ -182,7 +183,7 @@ func (t *Target) Test(ctx context.Context) (string, error) {
 		requests = append(requests, t.purgeURL(name)...)
 	}
 	if t.byKeyAlone() || t.cfg.Keys {
-		requests = append(requests, t.byKey([]keyed{{0, []string{"p-ezdfs-test"}}})...)
+		requests = append(requests, t.byKey([]batch.Part{{Objects: []string{"p-ezdfs-test"}}})...)
 	}
 	for i := range requests {
 		requests[i].items = []int{0}
