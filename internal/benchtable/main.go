@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,15 +19,17 @@ import (
 var runs = []struct{ pkg, bench, time string }{
 	{"./dispatcher", "Lookup", "1s"},
 	{"./cluster", "Stat", "2s"},
+	{"./cluster", "Hit", "2s"},
 	{"./cluster", "Store10K", "2s"},
 	{"./bulk", "Clusterize", "3x"},
+	{"./events", "(Publish|Deliver)", "1s"},
 }
 
 // line is a result of go test -bench.
 var line = regexp.MustCompile(`^Benchmark(\S+?)(-\d+)?\s+\d+\s+([\d.]+) ns/op(.*)$`)
 
 // metric is one further figure of such a line.
-var metric = regexp.MustCompile(`([\d.]+) (files/s|allocs/op)`)
+var metric = regexp.MustCompile(`([\d.]+) (files/s|events/s|allocs/op)`)
 
 func main() {
 	if err := run(); err != nil {
@@ -37,7 +40,7 @@ func main() {
 
 func run() error {
 	fmt.Printf("%s, %d cores\n\n", runtime.Version(), runtime.NumCPU())
-	fmt.Println("| benchmark | time each | files/s | allocations |")
+	fmt.Println("| benchmark | time each | per second | allocations |")
 	fmt.Println("| --- | ---: | ---: | ---: |")
 	for _, r := range runs {
 		if err := bench(r.pkg, r.bench, r.time); err != nil {
@@ -81,7 +84,7 @@ func row(text string) string {
 	for _, f := range metric.FindAllStringSubmatch(m[4], -1) {
 		figures[f[2]] = f[1]
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |", m[1], each(m[3]), rounded(figures["files/s"]), figures["allocs/op"])
+	return fmt.Sprintf("| %s | %s | %s | %s |", m[1], each(m[3]), rounded(cmp.Or(figures["files/s"], figures["events/s"])), figures["allocs/op"])
 }
 
 // each prints nanoseconds with a unit that suits them.
