@@ -99,15 +99,23 @@ func (c *Client) unavailable(req *http.Request, err error) error {
 
 // Refused is an error that no repetition changes.
 func (c *Client) Refused(reason string) *cdn.Error {
-	return &cdn.Error{Target: c.target, Kind: cdn.ErrRefused, Reason: reason}
+	return &cdn.Error{Target: c.target, Kind: cdn.ErrRefused, Reason: c.reason(reason)}
 }
+
+// Again is an error that another try, after a while, may not meet.
+func (c *Client) Again(reason string, wait time.Duration) *cdn.Error {
+	return &cdn.Error{Target: c.target, Kind: cdn.ErrUnavailable, Reason: c.reason(reason), RetryAfter: wait}
+}
+
+// reason is what a service says, as far as it can be shown.
+func (c *Client) reason(text string) string { return Clip(c.hide.Replace(text)) }
 
 // Error is the error of an answer that is none of success: throttled for 429, unavailable for 5xx and
 // what else may be different a moment later, refused for all others. A 2xx that
 // brings here is one of somebody else's, say a proxy's, and so unavailable. The
 // reason is the service's own, as far as it can be shown.
 func (c *Client) Error(a *Answer, reason string) *cdn.Error {
-	e := &cdn.Error{Target: c.target, Kind: kindOf(a.Status), Status: a.Status, Reason: Clip(c.hide.Replace(reason))}
+	e := &cdn.Error{Target: c.target, Kind: kindOf(a.Status), Status: a.Status, Reason: c.reason(reason)}
 	if e.Kind != cdn.ErrRefused {
 		e.RetryAfter = RetryAfter(a.Header.Get("Retry-After"), time.Now())
 	}
@@ -138,13 +146,18 @@ const maxRetryAfter = 24 * time.Hour
 // RetryAfter reads the header of that name: seconds or a date (RFC 9110
 // section 10.2.3). It returns 0 for none.
 func RetryAfter(value string, now time.Time) time.Duration {
-	wait := time.Duration(0)
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(value); err == nil {
-		wait = at.Sub(now)
+		return Wait(float64(seconds))
 	}
-	return min(max(wait, 0), maxRetryAfter)
+	if at, err := http.ParseTime(value); err == nil {
+		return Wait(at.Sub(now).Seconds())
+	}
+	return 0
+}
+
+// Wait is as many seconds as a service asks for, within bounds.
+func Wait(seconds float64) time.Duration {
+	return time.Duration(min(max(seconds, 0), maxRetryAfter.Seconds()) * float64(time.Second))
 }
 
 // maxReason bounds the reasons in errors, which the ledger keeps.
