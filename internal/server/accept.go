@@ -40,11 +40,16 @@ type gatedListener struct {
 	net.Listener
 	gate   *gate
 	closed chan struct{}
-	once   sync.Once
+	close  func() error
 }
 
 func (g *gate) guard(l net.Listener) net.Listener {
-	return &gatedListener{Listener: l, gate: g, closed: make(chan struct{})}
+	guarded := &gatedListener{Listener: l, gate: g, closed: make(chan struct{})}
+	guarded.close = sync.OnceValue(func() error {
+		close(guarded.closed)
+		return l.Close()
+	})
+	return guarded
 }
 
 // Accept waits until there is room, then for a connection.
@@ -73,10 +78,7 @@ func (l *gatedListener) Accept() (net.Conn, error) {
 }
 
 // Close stops waiting for room too.
-func (l *gatedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
+func (l *gatedListener) Close() error { return l.close() }
 
 func (g *gate) leave() {
 	if g.slots != nil {

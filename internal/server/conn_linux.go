@@ -29,20 +29,14 @@ func bytesAcked(c net.Conn) uint64 {
 
 // steer sends the connections that come from now on to the process that bound
 // the same address later, if there is one; those that are on their way still
-// arrive here. In the kernel's words: the second socket of the group, that of
-// the newer of two processes, is selected, and where there is none the usual
-// hash decides.
+// arrive here. In the kernel's words: of the sockets that share the address the
+// second is selected, that of the newer of two processes, and where there is
+// none the usual hash decides. That stays so for the processes to come, which
+// does no harm as long as there are never more than an old and a new one.
 func steer(l syscall.Conn) error {
 	toSecond := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 1}}
 	return control(l, func(fd int) error {
 		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_REUSEPORT_CBPF,
 			&unix.SockFprog{Len: uint16(len(toSecond)), Filter: &toSecond[0]})
-	})
-}
-
-// unsteer undoes what an earlier process left of steer.
-func unsteer(l syscall.Conn) error {
-	return control(l, func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
 	})
 }

@@ -11,5 +11,3 @@ import (
 func bytesAcked(net.Conn) uint64 { return 0 }
 
 func steer(syscall.Conn) error { return errors.ErrUnsupported }
-
-func unsteer(syscall.Conn) error { return errors.ErrUnsupported }

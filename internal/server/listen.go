@@ -49,12 +49,8 @@ func listen(ctx context.Context, address string, mode fs.FileMode) (net.Listener
 			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 		})
 	}}
-	l, err := config.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	unsteer(l.(*net.TCPListener)) // in most cases there is nothing to undo
-	return l, nil
+	config.SetMultipathTCP(false) // its sockets cannot be steered
+	return config.Listen(ctx, "tcp", address)
 }
 
 // unixListener is a Unix socket that removes its file when it is closed,

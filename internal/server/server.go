@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -36,6 +37,7 @@ type Server struct {
 	sockets []net.Listener
 	admin   []net.Listener
 
+	busy     busy // public connections
 	inFlight atomic.Int64
 	refused  atomic.Uint64
 	draining atomic.Bool
@@ -44,6 +46,7 @@ type Server struct {
 // Stats tell how busy a server is.
 type Stats struct {
 	Connections int64  // open
+	Busy        int64  // of those, not waiting for another request
 	Accepted    uint64 // connections so far
 	Requests    int64  // in flight
 	Refused     uint64 // requests beyond MaxRequests so far
@@ -122,7 +125,7 @@ func (s *Server) Draining() bool { return s.draining.Load() }
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	return Stats{
-		Connections: s.gate.open.Load(), Accepted: s.gate.accepted.Load(),
+		Connections: s.gate.open.Load(), Busy: s.busy.n.Load(), Accepted: s.gate.accepted.Load(),
 		Requests: s.inFlight.Load(), Refused: s.refused.Load(),
 	}
 }
@@ -140,36 +143,39 @@ func (s *Server) Reload() error {
 // The admin handler answers until the end. It also ends when a listener fails.
 func (s *Server) Serve(ctx context.Context, public, admin http.Handler) error {
 	front, back := s.httpServer(ctx, public), s.httpServer(ctx, admin)
-	front.MaxHeaderBytes = s.o.MaxHeaderBytes
+	front.MaxHeaderBytes, front.ConnState = s.o.MaxHeaderBytes, s.busy.note
+	serve := front.Serve
 	if s.cert != nil {
 		front.TLSConfig = s.cert.config()
+		serve = func(l net.Listener) error { return front.ServeTLS(l, "", "") }
 	}
 	failed := make(chan error, len(s.sockets)+len(s.admin))
+	var gates, backs sync.WaitGroup
+	var guarded []net.Listener
 	for _, l := range s.sockets {
 		l = s.gate.guard(l)
+		guarded = append(guarded, l)
 		if s.o.ProxyProtocol {
 			l = &proxyListener{l, s.o.Proxies, s.o.ReadHeaderTimeout}
 		}
-		if s.cert != nil {
-			go func() { failed <- front.ServeTLS(l, "", "") }()
-			continue
-		}
-		go func() { failed <- front.Serve(l) }()
+		gates.Go(func() { failed <- serve(l) })
 	}
 	for _, l := range s.admin {
-		go func() { failed <- back.Serve(l) }()
+		backs.Go(func() { failed <- back.Serve(l) })
 	}
 	var err error
-	running := cap(failed)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
-		running--
 	}
-	err = errors.Join(err, s.drain(context.WithoutCancel(ctx), front), back.Close())
-	for range running {
-		<-failed // each says that its server was closed
+	ctx = context.WithoutCancel(ctx)
+	s.settle(ctx)
+	for _, l := range guarded {
+		l.Close() // what it accepted goes on
 	}
+	gates.Wait()
+	err = errors.Join(err, s.drain(ctx, front), back.Close())
+	backs.Wait()
 	return err
 }
 
@@ -185,28 +191,26 @@ func (s *Server) httpServer(ctx context.Context, handler http.Handler) *http.Ser
 	}
 }
 
-// drain lets a newer process have the connections to come, if there is one,
-// and then finishes.
-func (s *Server) drain(ctx context.Context, front *http.Server) error {
+// settle lets a newer process, if there is one, have the connections to come,
+// and accepts those that are on their way.
+func (s *Server) settle(ctx context.Context) {
 	s.draining.Store(true)
 	late := false
 	for _, l := range s.sockets {
 		late = leave(l) || late
 	}
 	if late {
-		sleep(ctx, min(s.o.Settle, s.o.DrainTimeout))
+		wait(ctx, min(s.o.Settle, s.o.DrainTimeout), func() bool { return false })
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.o.DrainTimeout)
-	defer cancel()
-	err := front.Shutdown(ctx)
-	if err == nil {
-		return nil
+}
+
+// drain waits until every connection has got its answers, and closes them.
+func (s *Server) drain(ctx context.Context, front *http.Server) error {
+	front.SetKeepAlivesEnabled(false) // closes those that wait for another request
+	if wait(ctx, s.o.DrainTimeout, func() bool { return s.busy.n.Load() == 0 }) {
+		return front.Shutdown(ctx) // has nothing to wait for
 	}
-	left := s.inFlight.Load()
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("requests in flight after %v were broken off: %d", s.o.DrainTimeout, left)
-	}
-	return errors.Join(err, front.Close())
+	return errors.Join(fmt.Errorf("requests still in flight after %v were broken off: %d", s.o.DrainTimeout, s.inFlight.Load()), front.Close())
 }
 
 // leave has the connections to come go to a newer process, and reports whether
@@ -221,11 +225,19 @@ func leave(l net.Listener) bool {
 	return false
 }
 
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+// wait waits until done, looking now and then, and reports whether that came
+// within a time.
+func wait(ctx context.Context, longest time.Duration, done func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-look.C:
+		}
 	}
+	return true
 }
