@@ -63,7 +63,8 @@ type session struct {
 	settings settings.Settings
 }
 
-// withCluster opens the cluster, calls do and closes it.
+// withCluster opens the cluster, calls do and closes it. What goes wrong only
+// then is said, but is no failure of the command.
 func (a *app) withCluster(ctx context.Context, do func(session) error) error {
 	s, err := a.settings()
 	if err != nil {
@@ -73,7 +74,12 @@ func (a *app) withCluster(ctx context.Context, do func(session) error) error {
 	if err != nil {
 		return openError(ctx, s, err)
 	}
-	return errors.Join(advised(ctx, s, do(session{c, s})), c.Close())
+	err = advised(ctx, s, do(session{c, s}))
+	// What was done is done, whatever a listener did not hear of it.
+	if closing := c.Close(); closing != nil {
+		a.report(ctx, closing)
+	}
+	return err
 }
 
 // advised adds to the error of an operation which settings to look at, when a
