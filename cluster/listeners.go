@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"os"
 
 	"example.com/ezdfs/dispatcher"
 	"example.com/ezdfs/events"
@@ -47,7 +48,8 @@ func (c *Cluster) openListener(s settings.Settings, name string) (events.Listene
 	case "log":
 		return eventlog.New(c.logger, slog.LevelInfo), nil
 	case "webhook":
-		return webhook.New(webhook.Options{URL: s.Webhook.URL, Secret: s.Webhook.Secret.Reveal(), Timeout: s.Webhook.Timeout})
+		host, _ := os.Hostname()
+		return webhook.New(webhook.Options{URL: s.Webhook.URL, Secret: s.Webhook.Secret.Reveal(), Timeout: s.Webhook.Timeout, Host: host})
 	}
 	return nil, fmt.Errorf("file.ini [ClusterEventsSettings]: unknown listener %q", name)
 }
