@@ -81,10 +81,10 @@ func (s *stack) start(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan struct{})
+	done, handler := make(chan struct{}), front.Protect(s.record(gateway.New(s.cluster, s.options)))
 	go func() {
 		defer close(done)
-		if err := front.Serve(ctx, front.Protect(s.record(gateway.New(s.cluster, s.options))), nil); err != nil {
+		if err := front.Serve(ctx, handler, nil); err != nil {
 			t.Errorf("the gateway ended: %v", err)
 		}
 	}()

@@ -56,7 +56,7 @@ func startApache(file string, modules ...string) starter {
 			replacement{"http://127.0.0.1:8080", "http://" + s.gatewayAddr},
 			replacement{"/var/www/site", publicDir(t)},
 			replacement{"proxy:unix:/run/php/php-fpm.sock|fcgi://localhost/", "proxy:fcgi://" + s.phpAddr})...)
-		testservice.StartApache(t, config, port, append(modules, "headers", "rewrite", "proxy", "proxy_http", "proxy_fcgi")...)
+		testservice.StartApache(t, config, port, append(modules, "env", "headers", "rewrite", "proxy", "proxy_http", "proxy_fcgi")...)
 		return "http://" + address(port)
 	}
 }

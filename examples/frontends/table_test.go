@@ -62,6 +62,7 @@ var settingsOf = map[string][]string{"haproxy": {"ProxyProtocol=enabled"}}
 func TestTableThroughFrontEnds(t *testing.T) {
 	for name, start := range tables {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStack(t, settingsOf[name]...)
 			gatewaytest.Populate(t, s.cluster)
 			url := start(t, s, everything)

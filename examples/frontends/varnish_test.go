@@ -2,6 +2,7 @@ package frontends
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -227,7 +228,8 @@ func TestVarnishServesStale(t *testing.T) {
 				if a.StatusCode != 200 || a.body != "old" {
 					t.Fatalf("%d %q %v", a.StatusCode, a.body, a.Header)
 				}
-				return a.Header.Get("Age") >= "3"
+				age, _ := strconv.Atoi(a.Header.Get("Age"))
+				return age >= 3
 			})
 			if a := ask(t, "GET", base+escaped(cached[1])); a.StatusCode != 503 {
 				t.Errorf("another file: %d", a.StatusCode)
