@@ -77,6 +77,10 @@ type Limits struct {
 	// those too.
 	ItemRate  float64
 	ItemBurst int
+	// FamilyRate and FamilyBurst are those of calls for families, where the
+	// target counts those apart.
+	FamilyRate  float64
+	FamilyBurst int
 	// Concurrent bounds the calls under way at a time; 1 by default.
 	Concurrent int
 }

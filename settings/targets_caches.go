@@ -47,7 +47,7 @@ type Cloudflare struct {
 	Plan              string        `key:"Plan" oneof:"free|pro|business|enterprise" default:"free" doc:"The account's plan, which decides the limits below."`
 	FilesPerCall      int           `key:"FilesPerCall" doc:"URLs in one call; 0 for the plan's, 100, or 500 of enterprise."`
 	FilesPerSecond    int           `key:"FilesPerSecond" doc:"URLs a second; 0 for the plan's, 800, 1500 or 3000."`
-	FamiliesPerCall   int           `key:"FamiliesPerCall" min:"1" default:"30" doc:"Tags or prefixes in one call."`
+	FamiliesPerCall   int           `key:"FamiliesPerCall" min:"1" default:"100" doc:"Tags, prefixes or hosts in one call."`
 	RequestsPerMinute int           `key:"RequestsPerMinute" doc:"Calls a minute by tag, prefix or host; 0 for the plan's, 5, 300, 600 or 3000."`
 	Endpoint          string        `key:"Endpoint" default:"https://api.cloudflare.com/client/v4" env:"DFS_CLOUDFLARE_*_ENDPOINT" doc:"URL of the API."`
 	Timeout           time.Duration `key:"Timeout" unit:"ms" min:"1" default:"15000" doc:"Milliseconds that one call may take."`
