@@ -22,8 +22,8 @@ func IsGenerating(name string) bool { return strings.HasSuffix(name, GeneratingS
 // What was generated must not be stored.
 var ErrGenerationLost = errors.New("the lock of the generation was lost")
 
-// maxNonce keeps the sizes of locks small enough for any column.
-const maxNonce = 1<<31 - 1
+// maxNonce keeps the sizes of locks from mattering where sizes are added up.
+const maxNonce = 1<<16 - 1
 
 // GeneratingError says that somebody else generates a file.
 type GeneratingError struct {
