@@ -31,7 +31,7 @@ func (t *Target) purgeKeys(ctx context.Context, errs []error, parts []batch.Part
 		errs[p.Item] = err
 		for _, key := range p.Objects {
 			if err == nil && took[key] == nil {
-				errs[p.Item] = t.fault("the answer does not name the key " + key)
+				errs[p.Item] = t.client.Again("the answer does not name the key "+key, 0)
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func (t *Target) purgeURLs(ctx context.Context, errs []error, parts []batch.Part
 func (t *Target) purge(ctx context.Context, path string, soft bool) error {
 	answer, err := t.post(ctx, path, nil, soft)
 	if err == nil && string(answer["status"]) != `"ok"` {
-		return t.fault("the answer is not that of a purge")
+		return t.client.Again("the answer is not that of a purge", 0)
 	}
 	return err
 }
@@ -96,13 +96,9 @@ func (t *Target) post(ctx context.Context, path string, body []byte, soft bool) 
 		return nil, t.failure(answer, object)
 	}
 	if err != nil {
-		return nil, t.fault("the answer is not JSON: is Endpoint right?")
+		return nil, t.client.Again("the answer is not JSON: is Endpoint right?", 0)
 	}
 	return object, nil
-}
-
-func (t *Target) fault(reason string) error {
-	return &cdn.Error{Target: t.cfg.Name, Kind: cdn.ErrUnavailable, Reason: reason}
 }
 
 // failure is the error of an answer. A rate limit ends at
