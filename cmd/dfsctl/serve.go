@@ -3,28 +3,27 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/gateway"
-	"example.com/ezdfs/internal/accesslog"
 	"example.com/ezdfs/internal/observe"
 	"example.com/ezdfs/internal/server"
 	"example.com/ezdfs/internal/systemd"
+	"example.com/ezdfs/phpconfig"
 	"example.com/ezdfs/settings"
 )
 
 // serveFlags are what serve is told beside the settings.
 type serveFlags struct {
-	listen, adminListen, configPHP string
-	pprof                          bool
+	listen, adminListen string
+	configPHP           []string
+	pprof               bool
 }
 
 func newServe(a *app) *cobra.Command {
@@ -33,7 +32,7 @@ func newServe(a *app) *cobra.Command {
 		Use: "serve", Short: "Serve files over HTTP, in place of index_cluster.php", Args: arguments(0, 0),
 		Long: `Serve the storage files of the cluster over HTTP until SIGTERM or Ctrl-C, then
 finish the requests in flight. The settings are those of file.ini [Gateway];
---config-php reads the define()s of an installed config.php on top of them.
+--config-php puts the define()s of an installed config.php over them.
 
 The admin address answers /healthz (the process lives), /readyz (200 while
 requests are welcome, with a report as JSON) and /metrics (for Prometheus).
@@ -56,7 +55,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT, over HTTP.`,
 	flags := c.Flags()
 	flags.StringVar(&f.listen, "listen", "", "`ADDRESS` to serve on: host:port, :port, unix:/path; several separated by commas")
 	flags.StringVar(&f.adminListen, "admin-listen", "", "`ADDRESS` of health checks and metrics; none for nowhere")
-	flags.StringVar(&f.configPHP, "config-php", "", "config.php or config.cluster.php `FILE` whose settings count too")
+	flags.StringArrayVar(&f.configPHP, "config-php", nil, "config.php or config.cluster.php `FILE` whose settings count too; repeatable, in PHP's order")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve profiles under /debug/pprof/ on the admin address")
 	return c
 }
@@ -67,8 +66,14 @@ func (a *app) serveSettings(cmd *cobra.Command, f *serveFlags) (settings.Setting
 	if err != nil {
 		return s, err
 	}
-	if f.configPHP != "" {
-		return s, usagef("--config-php is to come")
+	if len(f.configPHP) > 0 {
+		warnings, err := phpconfig.Apply(&s, f.configPHP...)
+		for _, warning := range warnings {
+			a.note("%v", warning)
+		}
+		if err != nil {
+			return s, &usageError{err}
+		}
 	}
 	if cmd.Flags().Changed("listen") {
 		s.Gateway.Listen = f.listen
@@ -82,54 +87,46 @@ func (a *app) serveSettings(cmd *cobra.Command, f *serveFlags) (settings.Setting
 	return s, nil
 }
 
-// serve runs the gateway until ctx is done.
+// serve runs the gateway until ctx is done. It listens only when all else is
+// ready: from then on it gets requests.
 func (a *app) serve(ctx context.Context, s settings.Settings, pprof bool) (err error) {
 	options, err := a.serverOptions(s)
 	if err != nil {
 		return &usageError{err}
 	}
-	front, err := server.Listen(ctx, options)
-	if err != nil {
-		return listenError(err)
-	}
-	closeFront := front.Close
-	defer func() { err = errors.Join(err, closeFront()) }()
-	tracer, err := observe.TracerFromEnvironment(ctx, a.getenv)
-	if err != nil {
-		return &usageError{err}
-	}
-	defer func() { err = errors.Join(err, tracer.Shutdown(context.WithoutCancel(ctx))) }()
-	log, err := accesslog.Open(a.accessLogFile(s), accesslog.Format(s.Gateway.AccessLogFormat), flushing{a.stdout})
-	if err != nil {
-		return fmt.Errorf("access log: %w", err)
-	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-
-	metrics := observe.NewMetrics()
-	services := observe.Services{Metrics: metrics, Tracer: tracer}
-	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()),
-		cluster.WithBackendWrapper(services.Backend), cluster.WithDatabaseObserver(services.Database))
-	if err != nil {
-		return openError(ctx, s, err)
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
 	gatewayOptions, err := gateway.OptionsFrom(s)
 	if err != nil {
 		return &usageError{err}
 	}
-	gatewayOptions.Logger = a.logger()
+	w, err := a.openWatch(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close(context.WithoutCancel(ctx))) }()
+	rows := gateway.NewRows(s)
+	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()), cluster.WithListeners(rows),
+		cluster.WithBackendWrapper(w.services.Backend), cluster.WithDatabaseObserver(w.services.Database))
+	if err != nil {
+		return openError(ctx, s, err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	front, err := server.Listen(ctx, options)
+	if err != nil {
+		return listenError(err)
+	}
+	gatewayOptions.Logger, gatewayOptions.Rows = a.logger(), rows
+	files := gateway.New(c, gatewayOptions)
 	handler := &observe.Handler{
-		Next: front.Protect(gateway.New(c, gatewayOptions)), Proxies: options.Proxies,
-		Log: log, Metrics: metrics, Tracer: tracer, Logger: a.logger(),
+		Next: front.Protect(files), Proxies: options.Proxies,
+		Log: w.log, Metrics: w.services.Metrics, Tracer: w.services.Tracer, Logger: a.logger(),
 		Backend: func(path string) string { return c.Stores().Route(path).Backend.Name() },
 	}
-	watch(metrics, front, c)
-	defer a.onHangup(func() error { return errors.Join(front.Reload(), log.Reopen()) })()
+	w.add(front, files, c)
+	defer a.onHangup(func() error { return errors.Join(front.Reload(), w.log.Reopen()) })()
 	a.sayWhere(front)
 	a.tellManager("READY=1")
 	defer context.AfterFunc(ctx, func() { a.tellManager("STOPPING=1") })()
-	closeFront = func() error { return nil } // Serve does
-	return front.Serve(ctx, handler, adminHandler(c, front, metrics, pprof))
+	return front.Serve(ctx, handler, adminHandler(readiness(s, c, front), w.services.Metrics, pprof))
 }
 
 // serverOptions are those of the settings, with the sockets of the service
@@ -160,15 +157,6 @@ func listenError(err error) error {
 		return &usageError{err}
 	}
 	return err
-}
-
-// accessLogFile is the file of the access log, or what stands for none.
-func (a *app) accessLogFile(s settings.Settings) string {
-	name := s.Gateway.AccessLog
-	if name == "" || name == accesslog.Stdout || filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(s.Root, name)
 }
 
 // sayWhere tells where requests are answered.

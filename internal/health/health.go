@@ -1,7 +1,7 @@
 // Package health answers whether the process lives and whether it can do its
 // work, for load balancers and service managers.
 //
-//	h := &health.Checks{List: []health.Check{{Name: "database", Vital: always, Ping: db.Ping}}}
+//	h := &health.Checks{List: []health.Check{{Name: "database", Vital: true, Ping: db.Ping}}}
 //	mux.HandleFunc("GET /healthz", health.Live)
 //	mux.Handle("GET /readyz", h)
 package health
@@ -28,9 +28,10 @@ const (
 // Check asks one component.
 type Check struct {
 	Name string
-	// Vital reports whether nothing can be served while the component is
-	// down. Nil means no.
-	Vital func() bool
+	// Vital says that nothing can be served while the component is down, once
+	// that has lasted for Grace: until then there are copies.
+	Vital bool
+	Grace time.Duration
 	Ping  func(context.Context) error
 }
 
@@ -62,6 +63,7 @@ type Checks struct {
 	mu     sync.Mutex
 	report Report
 	asked  time.Time
+	downs  map[string]time.Time // since when a component is down
 }
 
 // Live answers /healthz: the process lives.
@@ -115,15 +117,31 @@ func (c *Checks) ask(ctx context.Context) Report {
 	report := Report{Status: OK, Components: map[string]Component{}}
 	for i, check := range c.List {
 		report.Components[check.Name] = components[i]
+		down := c.down(check.Name, components[i].Status)
 		switch {
 		case components[i].Status == OK:
-		case check.Vital != nil && check.Vital():
+		case check.Vital && down >= check.Grace:
 			report.Status = Down
 		case report.Status == OK:
 			report.Status = Degraded
 		}
 	}
 	return report
+}
+
+// down notes a component's status and returns for how long it has been down.
+func (c *Checks) down(name string, status Status) time.Duration {
+	if status == OK {
+		delete(c.downs, name)
+		return 0
+	}
+	if c.downs == nil {
+		c.downs = map[string]time.Time{}
+	}
+	if _, ok := c.downs[name]; !ok {
+		c.downs[name] = time.Now()
+	}
+	return time.Since(c.downs[name])
 }
 
 func (c Check) ask(ctx context.Context) Component {

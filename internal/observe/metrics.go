@@ -32,16 +32,19 @@ type Metrics struct {
 	series atomic.Pointer[map[seriesKey]*series] // replaced whole, so that reading takes no lock
 }
 
+// namespace begins the names of all metrics but those of Go and the process.
+const namespace = "ezdfs"
+
 // buckets reach from a row in memory to a download, in seconds.
 var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 
 // NewMetrics returns metrics with a registry of their own.
 func NewMetrics() *Metrics {
 	opts := func(name, help string) prometheus.CounterOpts {
-		return prometheus.CounterOpts{Namespace: "ezdfs", Name: name, Help: help}
+		return prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}
 	}
 	hist := func(name, help string) prometheus.HistogramOpts {
-		return prometheus.HistogramOpts{Namespace: "ezdfs", Name: name, Help: help, Buckets: buckets}
+		return prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}
 	}
 	m := &Metrics{
 		Registry: prometheus.NewRegistry(),
@@ -140,7 +143,7 @@ func newOperations(hist func(name, help string) prometheus.HistogramOpts) operat
 	return operations{
 		seconds: prometheus.NewHistogramVec(hist("operation_duration_seconds",
 			"Time that the database or a store took, by service (database, or the backend's name) and operation."), labels),
-		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "ezdfs", Name: "operation_errors_total",
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "operation_errors_total",
 			Help: "Operations of the database or a store that failed. That something does not exist is no failure."}, labels),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
 )
 
 // Services watches the database and the stores of a cluster. Either field may
@@ -24,6 +25,10 @@ const database = "database"
 // Database notes what the database was asked; it is a metadata.Config's
 // Observe.
 func (s Services) Database(ctx context.Context, op string, took time.Duration, err error) {
+	var own *metadata.Error
+	if !errors.As(err, &own) { // a transaction that its caller gave up
+		err = nil
+	}
 	s.note(ctx, database, op, took, err)
 }
 
