@@ -115,6 +115,18 @@ func TestApplyServers(t *testing.T) {
 	}
 }
 
+func TestApplyLocalhostKeepsTheSocket(t *testing.T) {
+	for host, want := range map[string]string{"localhost": "/ini.sock", "": "/ini.sock", "localhost:3306": "", "127.0.0.1": "", ":/php.sock": "/php.sock"} {
+		s := loadSite(t, map[string]string{
+			"settings/file.ini": "[eZDFSClusteringSettings]\nDBSocket=/ini.sock\n",
+			"config.php":        "<?php " + backendDefined + "define('CLUSTER_STORAGE_HOST', '" + host + "');",
+		}, nil)
+		if _, err := Apply(&s, filepath.Join(s.Root, "config.php")); err != nil || s.DFS.DBSocket != want {
+			t.Errorf("%q: %q, want %q: %v", host, s.DFS.DBSocket, want, err)
+		}
+	}
+}
+
 func TestApplyValues(t *testing.T) {
 	for php, want := range map[string]struct {
 		get   func(settings.Settings) any

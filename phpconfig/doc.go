@@ -11,5 +11,5 @@
 //
 // [Read] is for programs that want the constants themselves.
 //
-// It is no PHP parser. A file that PHP would refuse may be read in part.
+// It is no PHP parser: of a file that PHP would refuse, parts may be taken.
 package phpconfig

@@ -2,7 +2,6 @@ package phpconfig
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,13 +33,12 @@ func FuzzRead(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	root := f.TempDir()
+	file := filepath.Join(root, "config.php")
 	f.Fuzz(func(t *testing.T, php []byte) {
-		root := t.TempDir()
-		file := filepath.Join(root, "config.php")
-		if err := os.WriteFile(file, php, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		config, warnings, err := Read(root, file)
+		r := &reader{root: root}
+		err := r.interpret(file, string(php), nil)
+		config, warnings := r.config, r.warnings
 		checkConfig(t, config)
 		for _, err := range append(warnings, err) {
 			var line *LineError

@@ -76,6 +76,11 @@ func (r *reader) run(file string, outer *script) error {
 		return &LineError{Origin: settings.Origin{File: file}, Reason: err.Error()}
 	}
 	r.files = append(r.files, info)
+	return r.interpret(file, source, outer)
+}
+
+// interpret reads the text of a file.
+func (r *reader) interpret(file, source string, outer *script) error {
 	tokens, err := lex(source)
 	if err != nil {
 		where := settings.Origin{File: file}

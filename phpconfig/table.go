@@ -60,13 +60,16 @@ func (a *applier) backend(m mapping, k Constant) error {
 	})
 }
 
-// host takes a server as PHP's connect functions do. The socket of the INI
-// files is not used then, nor, after a socket, their host.
+// host takes a server as PHP's connect functions do: mysqli takes host:port,
+// its predecessor sockets too. To both, localhost alone means a socket, so one
+// that the INI files name stays; any other host replaces it.
 func (a *applier) host(m mapping, k Constant) error {
 	return withText(k, func(value string) error {
 		host, port, socket := splitServer(value)
-		if err := a.set(m.file, m.group, "DBSocket", socket, k); err != nil || socket != "" {
-			return err
+		if host != "localhost" || port != "" {
+			if err := a.set(m.file, m.group, "DBSocket", socket, k); err != nil || socket != "" {
+				return err
+			}
 		}
 		if port != "" {
 			if err := a.set(m.file, m.group, "DBPort", port, k); err != nil {
