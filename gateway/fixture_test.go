@@ -45,7 +45,7 @@ func loadSettings(t testing.TB, lines string) settings.Settings {
 }
 
 // newCluster opens a cluster with its tables until the end of the test.
-func newCluster(t testing.TB, s settings.Settings) *cluster.Cluster {
+func newCluster(t testing.TB, s settings.Settings, options ...cluster.Option) *cluster.Cluster {
 	t.Helper()
 	config, err := metadata.ConfigFrom(s)
 	if err != nil {
@@ -60,7 +60,7 @@ func newCluster(t testing.TB, s settings.Settings) *cluster.Cluster {
 		t.Fatal(err)
 	}
 	store.Close()
-	c, err := cluster.Open(t.Context(), s)
+	c, err := cluster.Open(t.Context(), s, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
