@@ -182,6 +182,7 @@ func (c *Cluster) OpenRow(ctx context.Context, row metadata.Row, options ...Read
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	c.distrust(row.Name) // or who gave the row gives it again
 	return c.Open(ctx, row.Name, append(options, Fresh())...)
 }
 
