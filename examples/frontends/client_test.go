@@ -1,10 +1,14 @@
 package frontends
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -32,9 +36,18 @@ func ask(t *testing.T, method, url string, lines ...string) answer {
 // askFrom is ask from another address.
 func askFrom(t *testing.T, addr, method, url string, lines ...string) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	a, err := send(t.Context(), addr, method, url, lines...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return a
+}
+
+// send is askFrom for any goroutine.
+func send(ctx context.Context, addr, method, url string, lines ...string) (answer, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return answer{}, err
 	}
 	for _, line := range lines {
 		key, value, _ := strings.Cut(line, ": ")
@@ -44,14 +57,14 @@ func askFrom(t *testing.T, addr, method, url string, lines ...string) answer {
 	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true}
 	response, err := transport.RoundTrip(r)
 	if err != nil {
-		t.Fatal(err)
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Fatalf("%s %s: %d, then %v", method, url, response.StatusCode, err)
+		return answer{}, fmt.Errorf("%s %s: %d, then %w", method, url, response.StatusCode, err)
 	}
-	return answer{response, string(body)}
+	return answer{response, string(body)}, nil
 }
 
 // eventually waits until something holds that another process brings about.
@@ -62,4 +75,48 @@ func eventually(t *testing.T, what string, holds func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// hammer sends a visitor's requests from several goroutines until it is
+// stopped. check looks at each answer.
+type hammer struct {
+	asked   atomic.Int64
+	end     chan struct{}
+	clients sync.WaitGroup
+}
+
+func newHammer(t *testing.T, url func(n int64) string, check func(answer) bool) *hammer {
+	h := &hammer{end: make(chan struct{})}
+	for range 4 {
+		h.clients.Go(func() {
+			for {
+				select {
+				case <-h.end:
+					return
+				default:
+				}
+				n := h.asked.Add(1)
+				if a, err := send(t.Context(), visitor, "GET", url(n)); err != nil {
+					t.Errorf("request %d: %v", n, err)
+				} else if !check(a) {
+					t.Errorf("request %d: %d %q %v", n, a.StatusCode, a.body, a.Header)
+				}
+			}
+		})
+	}
+	return h
+}
+
+// more waits until more requests have been sent.
+func (h *hammer) more(t *testing.T) {
+	t.Helper()
+	before := h.asked.Load()
+	eventually(t, "requests go on", func() bool { return h.asked.Load() > before+50 })
+}
+
+// stop returns how many requests there were.
+func (h *hammer) stop() int {
+	close(h.end)
+	h.clients.Wait()
+	return int(h.asked.Load())
 }

@@ -2,8 +2,6 @@ package frontends
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 )
 
@@ -21,35 +19,17 @@ func TestRestartLosesNoRequest(t *testing.T) {
 			ask(t, "GET", url+"/"+images+"a")
 			s.requests()
 
-			var asked atomic.Int64
-			stop := make(chan struct{})
-			var clients sync.WaitGroup
-			for range 4 {
-				clients.Go(func() {
-					for {
-						select {
-						case <-stop:
-							return
-						default:
-						}
-						n := asked.Add(1)
-						if a := ask(t, "GET", fmt.Sprintf("%s/%s%d", url, images, n)); a.StatusCode != 404 {
-							t.Errorf("request %d: %d %v", n, a.StatusCode, a.Header)
-						}
-					}
-				})
-			}
+			h := newHammer(t, func(n int64) string { return fmt.Sprintf("%s/%s%d", url, images, n) },
+				func(a answer) bool { return a.StatusCode == 404 })
 			for range 3 {
-				before := asked.Load()
-				eventually(t, "requests go on", func() bool { return asked.Load() > before+50 })
+				h.more(t)
 				old := s.stop
 				s.start(t)
 				old()
 			}
-			close(stop)
-			clients.Wait()
-			if seen := len(s.requests()); seen < int(asked.Load()) {
-				t.Errorf("%d requests reached the gateways, of %d", seen, asked.Load())
+			asked := h.stop()
+			if seen := len(s.requests()); seen < asked {
+				t.Errorf("%d requests reached the gateways, of %d", seen, asked)
 			}
 		})
 	}

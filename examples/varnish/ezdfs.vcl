@@ -33,8 +33,8 @@ import std;
 # One of the two: what "PURGE with xkey" does.
 include "./keys-ban.vcl";
 
-# The gateway. No probe here: a gateway that is not ready because its database
-# is down still serves the files that it knows.
+# The gateway. No probe here: one that is not ready, because its database has
+# been away for long, says so itself, with Retry-After.
 backend gateway {
     .host = "127.0.0.1";
     .port = "8080";
