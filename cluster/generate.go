@@ -64,7 +64,8 @@ type GenerateFunc func(ctx context.Context, w io.Writer) error
 // The error of generate is returned to its caller and to those of this process
 // who wait for it; others try themselves. When it fails, panics, or its caller
 // gives up, nothing is stored. Contents that cannot be stored, since a store is
-// down, are returned all the same and the failure is logged.
+// down, are returned all the same and the failure is logged. While the database
+// is down a local copy is served where there is one.
 func (c *Cluster) GetOrGenerate(ctx context.Context, path string, generate GenerateFunc, options GenerateOptions) (*Entry, error) {
 	name, err := metadata.CleanName(path)
 	if err != nil {
@@ -114,6 +115,11 @@ type request struct {
 func (r *request) try(ctx context.Context) (*Entry, error) {
 	c := r.c
 	row, exists, err := c.cachedRow(ctx, r.name)
+	if errors.Is(err, metadata.ErrUnavailable) {
+		if entry, ok := r.stale(ctx, metadata.Row{Name: r.name}, false); ok {
+			return entry, nil // better than no page until the database is back
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

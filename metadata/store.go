@@ -2,6 +2,7 @@ package metadata
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -65,7 +66,9 @@ func (s *Store) Ping(ctx context.Context) (err error) {
 func (s *Store) Close() error {
 	var errs []error
 	for _, db := range slices.Compact(s.pools.all()) {
-		errs = append(errs, db.Close())
+		if err := db.Close(); !errors.Is(err, driver.ErrBadConn) { // a server that is gone is left already
+			errs = append(errs, err)
+		}
 	}
 	return s.wrap("close", s.config.Name, errors.Join(errs...))
 }
