@@ -12,6 +12,7 @@ package accesslog
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -59,7 +60,8 @@ type Log struct {
 
 	mu   sync.Mutex
 	out  *bufio.Writer
-	file *os.File
+	to   io.Writer
+	file *os.File // to, if that is ours to close
 	line []byte
 	err  error // the first since the last flush
 }
@@ -77,16 +79,15 @@ func Open(name string, format Format, stdout io.Writer) (*Log, error) {
 	if format == JSON {
 		l.format = appendJSON
 	}
-	if name == Stdout {
-		l.out = bufio.NewWriterSize(stdout, bufferSize)
-	} else {
-		l.name = name
+	l.to = stdout
+	if name != Stdout {
 		file, err := open(name)
 		if err != nil {
 			return nil, err
 		}
-		l.file, l.out = file, bufio.NewWriterSize(file, bufferSize)
+		l.name, l.to, l.file = name, file, file
 	}
+	l.out = bufio.NewWriterSize(l.to, bufferSize)
 	go l.flushing()
 	return l, nil
 }
@@ -116,14 +117,8 @@ func (l *Log) Write(e *Entry) {
 // dropped, so that later lines can be.
 func (l *Log) flush() {
 	if err := l.out.Flush(); err != nil {
-		l.err = errors.Join(l.err, err)
-		l.reset()
-	}
-}
-
-func (l *Log) reset() {
-	if l.file != nil {
-		l.out.Reset(l.file)
+		l.err = cmp.Or(l.err, err)
+		l.out.Reset(l.to)
 	}
 }
 
@@ -171,7 +166,7 @@ func (l *Log) Reopen() error {
 	defer l.mu.Unlock()
 	l.flush()
 	old := l.file
-	l.file = file
+	l.to, l.file = file, file
 	l.out.Reset(file)
 	return old.Close()
 }
