@@ -4,8 +4,7 @@
 //
 //	c := ... // a cluster with the settings of gatewaytest.Settings
 //	gatewaytest.Populate(t, c)
-//	gatewaytest.Run(t, "http://127.0.0.1:8080")          // the gateway itself
-//	gatewaytest.Run(t, "http://127.0.0.1:8081", "nginx") // through nginx
+//	gatewaytest.Run(t, "http://127.0.0.1:8080")
 //	gatewaytest.RunHostile(t, "http://127.0.0.1:8080")
 //
 // conformance.jsonl has one exchange a line, each with the section of the RFC
@@ -60,10 +59,6 @@ type Case struct {
 	Body  *string  `json:"body"`
 	Slice []int    `json:"slice"`
 	Parts []string `json:"parts"`
-	// NotVia names what may stand in front of the gateway and answers
-	// NotVia names what answers otherwise when it stands in front of the
-	// gateway, as the RFC lets it.
-	NotVia []string `json:"not_via"`
 }
 
 // Hostile is a request of hostile.jsonl. It must be refused.

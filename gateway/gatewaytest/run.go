@@ -21,15 +21,13 @@ import (
 )
 
 // Run sends every request of conformance.jsonl to the server at baseURL and
-// holds the answers against the table. via names what stands between.
-func Run(t *testing.T, baseURL string, via ...string) {
+// holds the answers against the table.
+func Run(t *testing.T, baseURL string) {
 	cases, err := Cases()
 	if err != nil {
 		t.Fatal(err)
 	}
-	RunCases(t, baseURL, slices.DeleteFunc(cases, func(c Case) bool {
-		return slices.ContainsFunc(c.NotVia, func(name string) bool { return slices.Contains(via, name) })
-	}))
+	RunCases(t, baseURL, cases)
 }
 
 // RunCases is Run for a table of the caller's, such as Cases with other
