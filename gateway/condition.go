@@ -20,14 +20,6 @@ type validators struct {
 	now      time.Time
 }
 
-// etag is the value of the ETag header.
-func (v validators) etag() string {
-	if v.strong {
-		return v.tag
-	}
-	return "W/" + v.tag
-}
-
 // decision is what a request is to get: 200, 206 with ranges, 304, 412 or 416.
 type decision struct {
 	status int

@@ -12,12 +12,12 @@ import (
 // that is listed gets what is said there; a download of another type is an
 // attachment, as [PassThroughSettings] of the legacy's file.ini has it.
 // Images, which pages embed, never had the header.
-func (x *exchange) disposition(row metadata.Row) string {
-	if x.o.Disposition == nil {
+func (h *Handler) disposition(row metadata.Row) string {
+	if h.o.Disposition == nil {
 		return ""
 	}
 	media, _, _ := strings.Cut(row.DataType, ";")
-	kind := x.o.Disposition[strings.ToLower(strings.TrimSpace(media))]
+	kind := h.o.Disposition[strings.ToLower(strings.TrimSpace(media))]
 	if kind == "" && (row.Scope == "binaryfile" || row.Scope == "mediafile") {
 		kind = "attachment"
 	}

@@ -80,7 +80,7 @@ func (x *exchange) redirect(name, location string, kind Redirect) error {
 		return err
 	}
 	if kind == RedirectPublic {
-		x.setFreshness(validatorsOf(row.Row, x.now))
+		x.setFreshness(row.Row, validatorsOf(row.Row, x.now))
 		x.setAge(row)
 		x.w.Header().Del("Etag") // it is the file's, not the redirect's
 	} else {

@@ -55,18 +55,21 @@ func (x *exchange) file(name string) error {
 // conditions returns what the answer depends on beside the path, nil for
 // nothing. What is switched off was not asked.
 func (x *exchange) conditions() http.Header {
-	asked := http.Header{}
+	var asked http.Header
+	note := func(key string, fields []string) {
+		if asked == nil {
+			asked = http.Header{}
+		}
+		asked[key] = fields
+	}
 	for _, key := range [...]string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		if fields := x.r.Header[key]; len(fields) > 0 && !x.o.NoCache {
-			asked[key] = fields
+			note(key, fields)
 		}
 	}
 	if fields := x.r.Header["Range"]; len(fields) > 0 && !x.o.NoRange {
-		asked["Range"] = fields
-		asked["If-Range"] = x.r.Header["If-Range"] // without validators it holds for none
-	}
-	if len(asked) == 0 {
-		return nil
+		note("Range", fields)
+		note("If-Range", x.r.Header["If-Range"]) // without validators it holds for none
 	}
 	return asked
 }
@@ -76,7 +79,7 @@ func (x *exchange) unsent(status int, row knownRow) error {
 	if status != http.StatusNotModified {
 		return &fault{status: status, size: row.Size}
 	}
-	x.setFreshness(validatorsOf(row.Row, x.now))
+	x.setFreshness(row.Row, validatorsOf(row.Row, x.now))
 	x.setAge(row)
 	x.w.WriteHeader(status)
 	return nil

@@ -26,7 +26,10 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/maypok86/otter/v2"
 
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/localcache"
@@ -61,13 +64,16 @@ type Handler struct {
 	rules   []rule
 	origins map[string]bool // CORS; "*" for any
 	// Headers that are the same in every answer; shared and never changed.
-	poweredBy, servedBy, acceptRanges, nosniff []string
+	poweredBy, servedBy, acceptRanges, nosniff, maxAge []string
 
 	bodies   *localcache.Cache
 	buffers  sync.Pool // of *[]byte, for bodies from the network
 	database *guard
 	stores   sync.Map // name → *guard
 	count    counters
+
+	described *otter.Cache[string, *described] // by path
+	seconds   atomic.Pointer[second]
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -79,6 +85,8 @@ func New(files Files, o Options) *Handler {
 	h := &Handler{
 		files: files, o: o, rules: newRules(o.PublicPrefixes, o.PrivatePrefixes), origins: map[string]bool{},
 		acceptRanges: []string{"bytes"}, nosniff: []string{"nosniff"},
+		maxAge:    []string{"max-age=" + seconds(o.MaxAge)},
+		described: otter.Must(&otter.Options[string, *described]{MaximumSize: maxDescribed}),
 	}
 	h.bodies, _ = localcache.Open(localcache.Options{MemorySize: o.BodyCacheSize, Now: o.Now}) // without a directory nothing fails
 	h.buffers.New = func() any { buffer := make([]byte, bufferSize); return &buffer }
@@ -97,6 +105,9 @@ func New(files Files, o Options) *Handler {
 
 // bufferSize is how much of a body from the network is read at once.
 const bufferSize = 64 << 10
+
+// maxDescribed is how many rows have their headers at hand, about 1 KB each.
+const maxDescribed = 8192
 
 // databaseQueries is how many questions to the database are under way at once.
 // Its connections are fewer.

@@ -14,62 +14,129 @@ import (
 // defaultType is the Content-Type of what has none.
 const defaultType = "application/octet-stream"
 
-// validatorsOf makes the validators of a row: the legacy's tag of mtime and
-// size (contract section 8). A time of change in the future is told as now
-// (RFC 9110 section 8.8.2.1).
-func validatorsOf(row metadata.Row, now time.Time) validators {
+// described is what the headers say of a row, made once. Slices are shared by
+// answers and never changed.
+type described struct {
+	row                                metadata.Row
+	tag                                string // the opaque tag with its quotes
+	strong, weak                       []string
+	contentType, modified, disposition []string
+	surrogateKey, cacheTag             []string
+}
+
+// describe returns what the headers say of a row.
+func (h *Handler) describe(row metadata.Row) *described {
+	if d, ok := h.described.GetIfPresent(row.Name); ok && d.row == row {
+		return d
+	}
+	d := &described{
+		row: row, tag: tagOf(row), contentType: []string{contentType(row.DataType)},
+		modified: []string{formatDate(row.ModTime())},
+	}
+	d.strong, d.weak = []string{d.tag}, []string{"W/" + d.tag}
+	if disposition := h.disposition(row); disposition != "" {
+		d.disposition = []string{disposition}
+	}
+	if h.o.SurrogateKey || h.o.CacheTag || h.o.XKey {
+		d.surrogateKey = []string{surrogate.Header(row)}
+		d.cacheTag = []string{strings.ReplaceAll(d.surrogateKey[0], " ", ",")}
+	}
+	h.described.Set(row.Name, d)
+	return d
+}
+
+// tagOf makes the legacy's tag of mtime and size (contract section 8).
+func tagOf(row metadata.Row) string {
 	tag := make([]byte, 0, 40)
 	tag = strconv.AppendInt(append(tag, '"'), row.MTime, 10)
 	tag = strconv.AppendInt(append(tag, '-'), row.Size, 10)
+	return string(append(tag, '"'))
+}
+
+// validatorsOf makes the validators of a row. A time of change in the future is
+// told as now (RFC 9110 section 8.8.2.1).
+func validatorsOf(row metadata.Row, now time.Time) validators {
 	return validators{
-		tag: string(append(tag, '"')), strong: now.Unix() > row.MTime,
+		tag: tagOf(row), strong: now.Unix() > row.MTime,
 		modified: time.Unix(min(row.MTime, now.Unix()), 0), size: row.Size, now: now,
 	}
 }
 
+// second is what the headers say of the time. Slices are shared by answers and
+// never changed.
+type second struct {
+	unix          int64
+	date, expires []string
+}
+
+// clock returns what the headers say of now.
+func (x *exchange) clock() *second {
+	s := x.seconds.Load()
+	if s == nil || s.unix != x.now.Unix() {
+		s = &second{unix: x.now.Unix(), date: []string{formatDate(x.now)}, expires: []string{formatDate(x.now.Add(x.o.MaxAge))}}
+		x.seconds.Store(s)
+	}
+	return s
+}
+
 // setFreshness sets what both a file and a 304 tell caches: Date, ETag,
 // Expires and Cache-Control.
-func (x *exchange) setFreshness(v validators) {
-	header := x.w.Header()
-	values := make([]string, 4)
-	set := func(key, value string) {
-		values[0] = value
-		header[key] = values[:1:1]
-		values = values[1:]
+func (x *exchange) setFreshness(row metadata.Row, v validators) {
+	header, clock := x.w.Header(), x.clock()
+	header["Date"] = clock.date
+	if x.o.NoCache {
+		return
 	}
-	set("Date", formatDate(x.now))
-	if !x.o.NoCache {
-		set("Etag", v.etag())
+	d := x.describe(row)
+	header["Etag"] = d.weak
+	if v.strong {
+		header["Etag"] = d.strong
 	}
-	age := x.o.MaxAge
-	control := "max-age="
-	if x.access.private {
-		control = "private, max-age="
-		age = max(0, min(age, x.access.until.Sub(x.now)))
-	}
-	if (age > 0 || x.access.private) && !x.o.NoCache {
-		set("Expires", formatDate(x.now.Add(age)))
-		set("Cache-Control", control+strconv.Itoa(int(age/time.Second)))
+	switch {
+	case x.access.private:
+		age := max(0, min(x.o.MaxAge, x.access.until.Sub(x.now)))
+		header["Expires"] = []string{formatDate(x.now.Add(age))}
+		header["Cache-Control"] = []string{"private, max-age=" + seconds(age)}
+	case x.o.MaxAge > 0:
+		header["Expires"] = clock.expires
+		header["Cache-Control"] = x.maxAge
 	}
 }
 
+// seconds is a delta-seconds (RFC 9111 section 1.2.2).
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
 // setFile sets what describes the file itself.
 func (x *exchange) setFile(row metadata.Row, v validators) {
-	x.setFreshness(v)
-	header := x.w.Header()
-	values := [...]string{contentType(row.DataType), formatDate(v.modified)}
-	header["Content-Type"] = values[0:1:1]
+	x.setFreshness(row, v)
+	header, d := x.w.Header(), x.describe(row)
+	header["Content-Type"] = d.contentType
 	if !x.o.NoCache {
-		header["Last-Modified"] = values[1:2:2]
+		header["Last-Modified"] = d.modified
+		if v.modified.Unix() != row.MTime {
+			header["Last-Modified"] = []string{formatDate(v.modified)}
+		}
 	}
 	if !x.o.NoRange {
 		header["Accept-Ranges"] = x.acceptRanges
 	}
-	if disposition := x.disposition(row); disposition != "" {
-		header["Content-Disposition"] = []string{disposition}
+	if d.disposition != nil {
+		header["Content-Disposition"] = d.disposition
 	}
-	if !x.access.private && (x.o.SurrogateKey || x.o.CacheTag || x.o.XKey) {
-		x.setSurrogateKeys(header, row)
+	if !x.access.private {
+		x.setSurrogateKeys(header, d)
+	}
+}
+
+func (x *exchange) setSurrogateKeys(header http.Header, d *described) {
+	if x.o.SurrogateKey {
+		header["Surrogate-Key"] = d.surrogateKey
+	}
+	if x.o.XKey {
+		header["Xkey"] = d.surrogateKey
+	}
+	if x.o.CacheTag {
+		header["Cache-Tag"] = d.cacheTag
 	}
 }
 
@@ -79,21 +146,8 @@ func (x *exchange) setFile(row metadata.Row, v validators) {
 func (x *exchange) setAge(row knownRow) {
 	if row.stale {
 		header := x.w.Header()
-		header["Age"] = []string{strconv.Itoa(int(row.age / time.Second))}
+		header["Age"] = []string{seconds(row.age)}
 		header["Warning"] = []string{`110 - "Response is Stale"`}
-	}
-}
-
-func (x *exchange) setSurrogateKeys(header http.Header, row metadata.Row) {
-	keys := []string{surrogate.Header(row)}
-	if x.o.SurrogateKey {
-		header["Surrogate-Key"] = keys[:1:1]
-	}
-	if x.o.XKey {
-		header["Xkey"] = keys[:1:1]
-	}
-	if x.o.CacheTag {
-		header["Cache-Tag"] = []string{strings.ReplaceAll(keys[0], " ", ",")}
 	}
 }
 

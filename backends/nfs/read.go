@@ -58,25 +58,48 @@ func (m *mount) stat(path string) (unix.Stat_t, error) {
 }
 
 // open opens the regular file at path for reading.
-func (m *mount) open(path string) (*os.File, unix.Stat_t, error) {
+func (m *mount) open(path string) (*handle, unix.Stat_t, error) {
 	var st unix.Stat_t
-	f, err := m.openFile(path)
+	h, err := m.openHandle(path)
 	if err != nil {
 		return nil, st, m.readError(err)
 	}
-	err = eintr(func() error { return unix.Fstat(int(f.Fd()), &st) })
+	err = eintr(func() error { return unix.Fstat(h.fd, &st) })
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
 		err = fmt.Errorf("not a regular file: %w", unix.ENOENT)
 	}
 	if err != nil {
-		f.Close()
+		h.Close()
 		return nil, st, m.readError(err)
 	}
-	return f, st, nil
+	return h, st, nil
 }
 
-// openFile opens whatever is at path without waiting: a named pipe would wait
-// for its writer.
+// openHandle opens whatever is at path without waiting: a named pipe would wait
+// for its writer. In most cases that is one system call.
+func (m *mount) openHandle(path string) (*handle, error) {
+	if m.b.faults == nil {
+		fd := -1
+		err := m.withTop(func(top int) (err error) {
+			fd, err = openFileBeneath(top, path)
+			return err
+		})
+		switch {
+		case err == nil:
+			return &handle{fd: fd, name: path}, nil
+		case errors.Is(err, unix.ENOENT):
+			return nil, &os.PathError{Op: "openat2", Path: path, Err: unix.ENOENT}
+		}
+	}
+	f, err := m.openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return &handle{fd: int(f.Fd()), name: path, f: f}, nil
+}
+
+// openFile is openHandle where the kernel cannot do it in one call, or finds
+// anything odd, such as a link.
 func (m *mount) openFile(path string) (*os.File, error) {
 	name, base := split(path)
 	d, err := m.openDir(name)
@@ -89,6 +112,50 @@ func (m *mount) openFile(path string) (*os.File, error) {
 		return m.root.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	}
 	return f, err
+}
+
+// handle is an open file. An os.File would ask the kernel more about it than
+// reading a small one takes, so it becomes one only where it has to be.
+type handle struct {
+	fd   int
+	name string
+	f    *os.File // owns fd; nil before it is needed
+}
+
+// file returns the handle as a file.
+func (h *handle) file() *os.File {
+	if h.f == nil {
+		h.f = os.NewFile(uintptr(h.fd), h.name)
+	}
+	return h.f
+}
+
+// Read implements io.Reader.
+func (h *handle) Read(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	err = eintr(func() error { n, err = unix.Read(h.fd, p); return err })
+	if err != nil {
+		return 0, &os.PathError{Op: "read", Path: h.name, Err: err}
+	}
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// Close releases the handle.
+func (h *handle) Close() error {
+	fd := h.fd
+	h.fd = -1
+	switch {
+	case h.f != nil:
+		return h.f.Close()
+	case fd < 0:
+		return os.ErrClosed
+	}
+	return unix.Close(fd)
 }
 
 // readError settles what a missing path means.
@@ -145,7 +212,7 @@ func (b *Backend) Open(ctx context.Context, path string, offset, length int64) (
 		r.left = min(r.left, length)
 	}
 	if offset > 0 && r.left > 0 {
-		if _, err := r.file.Seek(offset, io.SeekStart); err != nil {
+		if _, err := unix.Seek(r.file.fd, offset, io.SeekStart); err != nil {
 			r.file.Close()
 			return nil, b.error("open", path, err)
 		}
@@ -156,7 +223,7 @@ func (b *Backend) Open(ctx context.Context, path string, offset, length int64) (
 // reader reads a range of a file.
 type reader struct {
 	b      *Backend
-	file   *os.File
+	file   *handle
 	info   backends.Info
 	opened unix.Stat_t
 	left   int64 // bytes of the range that are still to be read
@@ -192,7 +259,7 @@ func (r *reader) Read(p []byte) (int, error) {
 
 // WriteTo lets io.Copy hand the file itself to w.
 func (r *reader) WriteTo(w io.Writer) (int64, error) {
-	limited := &io.LimitedReader{R: r.file, N: r.left}
+	limited := &io.LimitedReader{R: r.file.file(), N: r.left}
 	n, err := io.Copy(w, limited)
 	r.left -= n
 	if err == nil {
@@ -206,7 +273,7 @@ func (r *reader) WriteTo(w io.Writer) (int64, error) {
 // the path is given to another file.
 func (r *reader) end(ok error) error {
 	var st unix.Stat_t
-	if err := eintr(func() error { return unix.Fstat(int(r.file.Fd()), &st) }); err != nil {
+	if err := eintr(func() error { return unix.Fstat(r.file.fd, &st) }); err != nil {
 		return r.b.error("read", r.info.Path, err)
 	}
 	if r.left > 0 || st.Size != r.opened.Size || st.Mtim != r.opened.Mtim {

@@ -17,3 +17,6 @@ func setTimes(f *os.File, t time.Time) error {
 
 // openBeneath leaves the work to os.Root.
 func openBeneath(int, string) (int, error) { return -1, unix.ENOSYS }
+
+// openFileBeneath leaves the work to os.Root too.
+func openFileBeneath(int, string) (int, error) { return -1, unix.ENOSYS }
