@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/ezdfs/changes"
 )
@@ -75,6 +76,32 @@ func TestLost(t *testing.T) {
 	if got := short(drain(t, source, changes.Oldest)); len(got) != 1 || got[0] != "store var/s/e" {
 		t.Errorf("after RESET MASTER: %q", got)
 	}
+}
+
+// A follower that is attached when the logs are reset hears nothing more of
+// them, and says so.
+func TestResetUnderFollower(t *testing.T) {
+	s := newSite(t, db)
+	s.put(t, "var/s/a", "", 1)
+	source := s.open(t)
+	source.heartbeat = 100 * time.Millisecond
+	reset := false
+	for change, err := range source.Changes(t.Context(), changes.Oldest, true) {
+		if lost, ok := errors.AsType[*changes.LostError](err); ok {
+			if !reset || !strings.Contains(lost.Reason, "reset") {
+				t.Errorf("before the reset, or for another reason: %v", err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if change.Subject == "var/s/a" {
+			s.Exec(t, "RESET MASTER")
+			reset = true
+		}
+	}
+	t.Error("the stream ended without a word")
 }
 
 // next is the sequence number after that of a position of one domain.

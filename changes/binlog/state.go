@@ -37,6 +37,9 @@ type state interface {
 	// reached reports whether all that a later state of the same kind
 	// includes was passed.
 	reached(head state) bool
+	// beyond reports whether something was passed that the end of the log does
+	// not include: it is another log.
+	beyond(head state) bool
 }
 
 var (
@@ -138,6 +141,19 @@ func (s *mariadbState) reached(head state) bool {
 	return ok && !s.first && maps.Equal(s.last, h.last)
 }
 
+func (s *mariadbState) beyond(head state) bool {
+	h, ok := head.(*mariadbState)
+	if !ok {
+		return true
+	}
+	for domain, last := range s.last {
+		if end, ok := h.last[domain]; !ok || end.sequence < last.sequence {
+			return true
+		}
+	}
+	return false
+}
+
 // mysqlState is the set of all GTIDs that were passed.
 type mysqlState struct{ set *gomysql.MysqlGTIDSet }
 
@@ -164,6 +180,11 @@ func (s *mysqlState) pass(t transaction) {
 func (s *mysqlState) reached(head state) bool {
 	h, ok := head.(*mysqlState)
 	return ok && s.set.Contain(h.set)
+}
+
+func (s *mysqlState) beyond(head state) bool {
+	h, ok := head.(*mysqlState)
+	return !ok || !h.set.Contain(s.set)
 }
 
 // fileState is a place in one server's log files.
@@ -200,9 +221,16 @@ func (s *fileState) pass(t transaction) {
 
 func (s *fileState) reached(head state) bool {
 	h, ok := head.(*fileState)
-	if !ok {
-		return false
-	}
-	// Numbers grow a digit after 999999.
-	return cmp.Or(cmp.Compare(len(s.file), len(h.file)), cmp.Compare(s.file, h.file), cmp.Compare(s.offset, h.offset)) >= 0
+	return ok && s.compare(h) >= 0
+}
+
+func (s *fileState) beyond(head state) bool {
+	h, ok := head.(*fileState)
+	return !ok || s.compare(h) > 0
+}
+
+// compare orders places of one server. Numbers of files grow a digit after
+// 999999.
+func (s *fileState) compare(o *fileState) int {
+	return cmp.Or(cmp.Compare(len(s.file), len(o.file)), cmp.Compare(s.file, o.file), cmp.Compare(s.offset, o.offset))
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/go-mysql-org/go-mysql/replication"
+
 	"example.com/ezdfs/changes"
 )
 
@@ -147,6 +149,14 @@ func (s *stream) read(ctx context.Context, server *server, c *conn) error {
 			return server.logError(s.position(), err)
 		}
 		s.recovered()
+		if isHeartbeat(event) {
+			if s.at = d.place(); s.follow {
+				err = s.checkLog(ctx, server)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		list, err := d.event(ctx, event)
 		if err != nil {
 			return err
@@ -160,6 +170,22 @@ func (s *stream) read(ctx context.Context, server *server, c *conn) error {
 			return io.EOF
 		}
 	}
+}
+
+// isHeartbeat reports whether a server said that it has nothing to tell.
+func isHeartbeat(event *replication.BinlogEvent) bool {
+	return event.Header.EventType == replication.HEARTBEAT_EVENT || event.Header.EventType == replication.HEARTBEAT_LOG_EVENT_V2
+}
+
+// checkLog makes sure that the log is still the one that was read so far: a
+// server whose logs were reset goes on sending heartbeats, and nothing else.
+// That it cannot be asked now shows elsewhere.
+func (s *stream) checkLog(ctx context.Context, server *server) error {
+	head, err := s.source.head(ctx, server)
+	if err != nil || !s.at.state.beyond(head) {
+		return nil
+	}
+	return &changes.LostError{Source: sourceName, Position: s.position(), Reason: "the server's logs were reset"}
 }
 
 // recovered ends an outage.
