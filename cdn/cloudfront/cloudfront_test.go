@@ -162,7 +162,7 @@ func TestWildcards(t *testing.T) {
 	target, api, _ := newTarget(t, settings.CloudFront{})
 	var list []cdn.Item
 	for i := range standin.MaxWildcards + 1 {
-		list = append(list, cdntest.PathItem(string(rune('a'+i)) + "*"))
+		list = append(list, cdntest.PathItem(string(rune('a'+i))+"*"))
 	}
 	list = append(list, cdntest.PathItem("z"))
 	for i, err := range target.Deliver(t.Context(), list) {
