@@ -25,11 +25,15 @@ const database = "database"
 // Database notes what the database was asked; it is a metadata.Config's
 // Observe.
 func (s Services) Database(ctx context.Context, op string, took time.Duration, err error) {
-	var own *metadata.Error
-	if !errors.As(err, &own) { // a transaction that its caller gave up
+	if err != nil && !isDatabase(err) { // a transaction that its caller gave up
 		err = nil
 	}
 	s.note(ctx, database, op, took, err)
+}
+
+func isDatabase(err error) bool {
+	var own *metadata.Error
+	return errors.As(err, &own)
 }
 
 // note notes an operation that has just ended.
@@ -39,12 +43,11 @@ func (s Services) note(ctx context.Context, service, op string, took time.Durati
 	s.Tracer.operation(ctx, service, op, took, err)
 }
 
-// Backend returns b with every operation noted. What b can do beyond
-// backends.Backend its wrapper can, and what it cannot fails or is done in
-// another way, as the dispatcher does it. Readers are b's own: they are handed
-// to the network as they are.
+// Backend returns b with every operation noted, and of the optional interfaces
+// of package backends those that b has. Readers are b's own: they are handed to
+// the network as they are.
 func (s Services) Backend(b backends.Backend) backends.Backend {
-	return &backend{b, s}
+	return withOptional(&backend{b, s})
 }
 
 // backend notes the operations of another.
@@ -52,14 +55,6 @@ type backend struct {
 	backends.Backend
 	s Services
 }
-
-var (
-	_ backends.Backend     = (*backend)(nil)
-	_ backends.Copier      = (*backend)(nil)
-	_ backends.Renamer     = (*backend)(nil)
-	_ backends.PublicURLer = (*backend)(nil)
-	_ backends.URLSigner   = (*backend)(nil)
-)
 
 // timed returns a function to defer, which notes an operation.
 func (b *backend) timed(ctx context.Context, op string, err *error) func() {
@@ -88,17 +83,6 @@ func (b *backend) Stage(ctx context.Context, path string, body io.Reader, attrs 
 	return b.staged(st), err
 }
 
-func (b *backend) StageCopy(ctx context.Context, src, dst string) (st backends.Staged, info backends.Info, err error) {
-	defer b.timed(ctx, "copy", &err)()
-	st, info, err = backends.StageCopy(ctx, b.Backend, src, b.Backend, dst)
-	return b.staged(st), info, err
-}
-
-func (b *backend) Rename(ctx context.Context, src, dst string) (err error) {
-	defer b.timed(ctx, "rename", &err)()
-	return backends.Rename(ctx, b.Backend, src, dst)
-}
-
 func (b *backend) Delete(ctx context.Context, paths []string) (err error) {
 	defer b.timed(ctx, "delete", &err)()
 	return b.Backend.Delete(ctx, paths)
@@ -116,22 +100,6 @@ func (b *backend) List(ctx context.Context, prefix, after string) iter.Seq2[back
 			}
 		}
 	}
-}
-
-// PublicURL returns "" where the backend has no public URLs.
-func (b *backend) PublicURL(path string) string {
-	if public, ok := b.Backend.(backends.PublicURLer); ok {
-		return public.PublicURL(path)
-	}
-	return ""
-}
-
-// SignURL fails with errors.ErrUnsupported where the backend signs nothing.
-func (b *backend) SignURL(ctx context.Context, path string, expires time.Duration) (string, error) {
-	if signer, ok := b.Backend.(backends.URLSigner); ok {
-		return signer.SignURL(ctx, path, expires)
-	}
-	return "", &backends.Error{Backend: b.Name(), Op: "sign", Path: path, Err: errors.ErrUnsupported}
 }
 
 func (b *backend) staged(st backends.Staged) backends.Staged {
