@@ -107,10 +107,17 @@ func (x *exchange) send(b *body, d decision, v validators) error {
 	return nil
 }
 
+// beyondBuffer is how long a body is at least that net/http cannot send in one
+// write with its header.
+const beyondBuffer = 4 << 10
+
 // copy sends a range of a body; a stored one is open at it. A body that ends
 // early must not look complete: the connection is broken off.
 func (x *exchange) copy(b *body, r byteRange) {
 	if b.data != nil {
+		if r.length >= beyondBuffer && x.o.BeforeBody != nil {
+			x.o.BeforeBody(x.r.Context())
+		}
 		x.w.Write(b.data[r.start : r.start+r.length]) // who is gone needs no telling
 		return
 	}

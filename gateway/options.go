@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -79,6 +80,11 @@ type Options struct {
 	StoreTimeout, DBTimeout time.Duration
 	StoreRequests           int
 
+	// BeforeBody, if there is one, is called right before 4 KB of a body or
+	// more are written by one call: a server can have them leave with the
+	// header.
+	BeforeBody func(ctx context.Context)
+
 	// RetryAfter is what clients are told while the database or a store is
 	// down, and how long one that failed again and again is left alone: 5
 	// seconds by default.
@@ -119,7 +125,8 @@ func (o Options) withDefaults() Options {
 const minKey = 16
 
 // OptionsFrom reads the options from [Gateway] and [PassThroughSettings] of
-// file.ini. Rows, Logger and Now are left to the caller.
+// file.ini. Rows, BeforeBody, Logger and Now are left
+// to the caller.
 func OptionsFrom(s settings.Settings) (Options, error) {
 	g := s.Gateway
 	o := Options{

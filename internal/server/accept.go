@@ -19,6 +19,7 @@ type gate struct {
 	open     atomic.Int64
 	accepted atomic.Uint64
 	buffers  sync.Pool
+	held     sync.Pool
 }
 
 // copyBuffer is how much of a body that is no file is held at once.
@@ -29,6 +30,10 @@ func newGate(limit int, stall time.Duration) *gate {
 		buffer := make([]byte, copyBuffer)
 		return &buffer
 	}}}
+	g.held.New = func() any {
+		data := make([]byte, 0, heldSize)
+		return &data
+	}
 	if limit > 0 {
 		g.slots = make(chan struct{}, limit)
 	}
@@ -69,7 +74,7 @@ func (l *gatedListener) Accept() (net.Conn, error) {
 	l.gate.open.Add(1)
 	l.gate.accepted.Add(1)
 	return &conn{
-		Conn: c, stall: l.gate.stall, buffers: &l.gate.buffers,
+		Conn: c, stall: l.gate.stall, buffers: &l.gate.buffers, heldPool: &l.gate.held,
 		release: sync.OnceFunc(func() {
 			l.gate.open.Add(-1)
 			l.gate.leave()

@@ -32,6 +32,9 @@ type conn struct {
 	foreign  atomic.Bool  // somebody else set it
 	acked    uint64       // at the last look
 	silent   int          // looks in a row that saw nothing move
+
+	held     held
+	heldPool *sync.Pool // of *[]byte
 }
 
 var (
@@ -41,12 +44,29 @@ var (
 
 // Write writes all of p unless the peer stalls.
 func (c *conn) Write(p []byte) (int, error) {
+	if c.holdBack(p) {
+		return len(p), nil
+	}
+	if c.held.data != nil {
+		return c.writeHeld(p)
+	}
 	written := 0
-	for {
-		c.extend()
+	_, err := c.write(func() (int64, error) {
 		n, err := c.Conn.Write(p[written:])
 		written += n
-		if !c.goesOn(err, int64(n)) {
+		return int64(n), err
+	})
+	return written, err
+}
+
+// write calls step, which goes on where it ended, until all is written or the
+// peer stalls.
+func (c *conn) write(step func() (int64, error)) (written int64, err error) {
+	for {
+		c.extend()
+		n, err := step()
+		written += n
+		if !c.goesOn(err, n) {
 			return written, err
 		}
 	}
@@ -56,19 +76,16 @@ func (c *conn) Write(p []byte) (int, error) {
 // wrapped connection must be given r as it is. It tells how much it sent even
 // when the deadline ended it, and leaves r behind that.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if c.held.data != nil {
+		if _, err := c.writeHeld(nil); err != nil {
+			return 0, err
+		}
+	}
 	to, ok := c.Conn.(io.ReaderFrom)
 	if !ok || !isFile(r) {
 		return c.copyFrom(r)
 	}
-	written := int64(0)
-	for {
-		c.extend()
-		n, err := to.ReadFrom(r)
-		written += n
-		if !c.goesOn(err, n) {
-			return written, err
-		}
-	}
+	return c.write(func() (int64, error) { return to.ReadFrom(r) })
 }
 
 // copyFrom sends r by Write.

@@ -186,6 +186,7 @@ func (s *Server) httpServer(ctx context.Context, handler http.Handler) *http.Ser
 		Handler:           handler,
 		ReadHeaderTimeout: s.o.ReadHeaderTimeout,
 		IdleTimeout:       s.o.IdleTimeout,
+		ConnContext:       withConn,
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ErrorLog:          slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug),
 	}
