@@ -4,6 +4,14 @@ package settings
 func (c *checker) checkTargets() {
 	for _, s := range instances(&c.settings) {
 		switch t := s.fields.Addr().Interface().(type) {
+		case *Varnish:
+			c.checkVarnish(s, t)
+		case *Fastly:
+			c.checkFastly(s, t)
+		case *Cloudflare:
+			c.checkCloudflare(s, t)
+		case *CloudFront:
+			c.checkCloudFront(s, t)
 		case *Akamai:
 			c.checkAkamai(s, t)
 		case *GoogleCDN:
@@ -45,9 +53,7 @@ func (c *checker) checkAkamai(s section, t *Akamai) {
 		c.require(s, "ClientSecret", t.ClientSecret.Reveal())
 		c.require(s, "AccessToken", t.AccessToken.Reveal())
 	}
-	if t.PurgeBy == "tag" && !c.settings.Gateway.CacheTag {
-		c.add(SeverityWarning, "file.ini", "Gateway", "CacheTag", "is disabled, but "+s.instance+" purges by tag", "enable it")
-	}
+	c.checkKeys(s, t.PurgeBy == "tag", c.settings.Gateway.CacheTag, "CacheTag")
 }
 
 // checkReplicate: a replica is made equal to the cluster, files that are not
