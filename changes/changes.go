@@ -83,7 +83,7 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("%s: cannot resume after %q: %s; run `dfsctl check` and then begin anew with --after newest", e.Source, e.Position, e.Reason)
+	return fmt.Sprintf("%s: cannot resume after %q: %s; compare what was derived from it with the cluster, then begin anew with --after newest", e.Source, e.Position, e.Reason)
 }
 
 // ErrUnavailable is wrapped by the error of a source that this database does

@@ -186,10 +186,18 @@ func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s set
 	c.generationTimeout, c.staleHandling = s.Content.GenerationTimeout, s.Clustering.StaleHandling
 }
 
+// commandDrain is how long a command waits at its end for listeners that do not
+// answer.
+const commandDrain = 2 * time.Second
+
 // start begins what goes on in the background: listeners, and the change feed
 // where one of them keeps rows.
 func (c *Cluster) start(ctx context.Context, s settings.Settings) error {
-	c.hub = events.New(c.listeners, events.Options{QueueSize: s.Events.QueueSize, Logger: c.logger})
+	options := events.Options{QueueSize: s.Events.QueueSize, Logger: c.logger}
+	if c.transient {
+		options.DrainTimeout = commandDrain
+	}
+	c.hub = events.New(c.listeners, options)
 	if !slices.ContainsFunc(c.listeners, answers) {
 		return nil
 	}

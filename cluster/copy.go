@@ -31,6 +31,9 @@ func (c *Cluster) transfer(ctx context.Context, src, dst string, kind metadata.K
 		return metadata.Row{}, err
 	}
 	to, err := metadata.CleanName(dst)
+	if err == nil {
+		err = notALock(to)
+	}
 	if err != nil {
 		return metadata.Row{}, err
 	}

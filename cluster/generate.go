@@ -52,7 +52,8 @@ func (o GenerateOptions) fresh(row metadata.Row, exists bool, now time.Time) boo
 }
 
 // GenerateFunc writes the contents of a cache file. It should end when ctx is
-// done. What it has written counts only if it returns nil.
+// done. What it has written counts only if it returns nil. It may get or
+// generate other files, but not its own: that would wait for itself.
 type GenerateFunc func(ctx context.Context, w io.Writer) error
 
 // GetOrGenerate returns the contents of a cache file. When it is not fresh,
@@ -66,6 +67,9 @@ type GenerateFunc func(ctx context.Context, w io.Writer) error
 // gives up, nothing is stored. Contents that cannot be stored, since a store is
 // down, are returned all the same and the failure is logged. While the database
 // is down a local copy is served where there is one.
+//
+// Calls of one process at the same time share the look at the row: what another
+// process changes within that query's time may be seen by the next call only.
 func (c *Cluster) GetOrGenerate(ctx context.Context, path string, generate GenerateFunc, options GenerateOptions) (*Entry, error) {
 	name, err := metadata.CleanName(path)
 	if err != nil {

@@ -39,6 +39,9 @@ func (c *Cluster) StartGeneration(ctx context.Context, path string, options Stor
 	if err != nil {
 		return nil, err
 	}
+	if err := notALock(name); err != nil {
+		return nil, err
+	}
 	g := &Generation{c: c, name: name, options: options}
 	target := c.newRow(name, options.Scope, options.DataType, c.now())
 	if err := c.meta.CheckRow(target); err != nil {

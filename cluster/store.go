@@ -52,6 +52,9 @@ func (c *Cluster) Store(ctx context.Context, path string, body io.Reader, option
 // stage is the first half of every write: the body is in its store, complete
 // and invisible, and the row that will describe it is known to fit its table.
 func (c *Cluster) stage(ctx context.Context, name string, body io.Reader, options StoreOptions) (metadata.Row, backends.Staged, error) {
+	if err := notALock(name); err != nil {
+		return metadata.Row{}, nil, err
+	}
 	body, row, attrs, err := c.describe(name, body, options)
 	if err != nil {
 		return row, nil, err
@@ -62,6 +65,15 @@ func (c *Cluster) stage(ctx context.Context, name string, body io.Reader, option
 	}
 	row.Size = staged.Size()
 	return row, staged, nil
+}
+
+// notALock refuses names that would be taken for locks of generations, and
+// swept with those.
+func notALock(name string) error {
+	if metadata.IsGenerating(name) {
+		return &metadata.NameError{Name: name, Reason: "ends in " + metadata.GeneratingSuffix + ", as locks of cache files do"}
+	}
+	return nil
 }
 
 // StoreFile stores the contents of a local file under path, with its

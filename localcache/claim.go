@@ -53,6 +53,23 @@ func claim(dir string) error {
 	return err
 }
 
+// Check says whether the directory of the options can be one for copies,
+// without creating anything. The error is a *DirError.
+func Check(o Options) error {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return &DirError{o.Dir, err.Error()}
+	}
+	if err := checkPlace(dir, o.Root, o.Mounts); err != nil {
+		return err
+	}
+	_, err = isOurs(dir)
+	if _, wrong := errors.AsType[*DirError](err); wrong {
+		return err
+	}
+	return nil // it is created, or comes back
+}
+
 // isOurs reports whether dir is marked; if it is not, it is empty. It lists
 // first: another process marks the directory before it puts anything into it.
 func isOurs(dir string) (bool, error) {

@@ -22,10 +22,7 @@ const bulkSize = 1000
 func (s *Store) Expire(ctx context.Context, names ...string) (changed int64, err error) {
 	rows := make([]Row, 0, len(names))
 	for _, name := range names {
-		rows = append(rows, Row{Name: name})
-		if s.config.Layout.Cache(name) {
-			rows = append(rows, Row{Name: name + GeneratingSuffix, Table: s.config.Layout.Table(name)})
-		}
+		rows = append(rows, Row{Name: name}, Row{Name: name + GeneratingSuffix, Table: s.config.Layout.Table(name)})
 	}
 	err = s.Update(ctx, func(tx *Tx) error {
 		changed = 0

@@ -49,7 +49,8 @@ func listenerWords() []string {
 	return nil
 }
 
-// checkListeners looks at what the listeners need.
+// checkListeners looks at the names of listeners; each knows best what else it
+// needs.
 func (c *checker) checkListeners() {
 	s := c.settings
 	if !s.Events.Enabled {
@@ -61,13 +62,5 @@ func (c *checker) checkListeners() {
 				": a PHP class is told by PHP alone", "use "+strings.Join(listenerWords(), ", ")+
 				" or eZMemcachedClusterEventListener; Listeners[]=webhook can tell a program of your own")
 		}
-	}
-	names := s.ListenerNames()
-	if slices.Contains(names, "memcached") && len(s.Memcached.Servers) == 0 {
-		c.add(SeverityError, "memcachedcluster.ini", "ServerSettings", "Servers", "the memcached listener has no server",
-			"add Servers[]=host:11211")
-	}
-	if slices.Contains(names, "webhook") && s.Webhook.URL == "" {
-		c.add(SeverityError, "file.ini", "Webhook", "URL", "the webhook listener has no URL", "set it")
 	}
 }

@@ -24,11 +24,9 @@ func TestListenerNames(t *testing.T) {
 
 func TestCheckListeners(t *testing.T) {
 	for ini, want := range map[string]string{
-		"Listener=MyListener":                                             "",
-		"ClusterEvents=enabled\nListener=MyListener":                      "no listener of ezdfs is called MyListener",
-		"ClusterEvents=enabled\nListener=eZMemcachedClusterEventListener": "the memcached listener has no server",
-		"ClusterEvents=enabled\nListeners[]=webhook":                      "the webhook listener has no URL",
-		"ClusterEvents=enabled\nListeners[]=MyListener":                   `"MyListener" is not one of rowcache`,
+		"Listener=MyListener":                           "",
+		"ClusterEvents=enabled\nListener=MyListener":    "no listener of ezdfs is called MyListener",
+		"ClusterEvents=enabled\nListeners[]=MyListener": `"MyListener" is not one of rowcache`,
 	} {
 		found := ""
 		for _, p := range Check(t.Context(), optionsFor(t, map[string]string{"file.ini": "[ClusterEventsSettings]\n" + ini})) {

@@ -88,6 +88,15 @@ func (a *app) withFeed(ctx context.Context, f *changesFlags, do func(changes.Sou
 	if err != nil {
 		return err
 	}
+	if err := checkPosition(kept, "the checkpoint "+f.checkpoint.name+" holds"); err != nil {
+		return err
+	}
+	if err := checkPosition(changes.Position(f.after), "--after"); err != nil {
+		return err
+	}
+	if err := f.checkpoint.try(); err != nil {
+		return err
+	}
 	f.after = cmp.Or(string(kept), f.after)
 	s, err := a.settings()
 	if err != nil {
@@ -110,6 +119,15 @@ func (a *app) withFeed(ctx context.Context, f *changesFlags, do func(changes.Sou
 		}
 		return errors.Join(do(source), source.Close())
 	})
+}
+
+// checkPosition refuses what cannot be a position of any source.
+func checkPosition(p changes.Position, where string) error {
+	source, _, ok := strings.Cut(string(p), ":")
+	if p == "" || p == changes.Oldest || p == changes.Newest || ok && (source == "journal" || source == "binlog") {
+		return nil
+	}
+	return usagef("%s %q, which is no position; dfsctl changes --head prints one", where, p)
 }
 
 // changesError gives the errors of a feed their exit codes.

@@ -40,14 +40,36 @@ func (c *checkpoint) read() (changes.Position, error) {
 	return p, nil
 }
 
+// try makes sure that the file can be written, before anything is printed that
+// it would have to keep.
+func (c *checkpoint) try() error {
+	if c.name == "" {
+		return nil
+	}
+	f, err := c.temp()
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// temp creates a file beside the checkpoint.
+func (c *checkpoint) temp() (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(c.name), filepath.Base(c.name)+".*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("write the checkpoint %s: %w", c.name, err)
+	}
+	return f, nil
+}
+
 // write replaces the file at once and durably.
 func (c *checkpoint) write(p changes.Position) error {
 	if c.name == "" {
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(c.name), filepath.Base(c.name)+".*.tmp")
+	f, err := c.temp()
 	if err != nil {
-		return fmt.Errorf("write the checkpoint %s: %w", c.name, err)
+		return err
 	}
 	_, err = f.WriteString(string(p) + "\n")
 	err = errors.Join(err, f.Sync(), f.Chmod(0o644), f.Close())

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"example.com/ezdfs/internal/doctor"
 	"example.com/ezdfs/settings"
 )
 
@@ -97,6 +99,9 @@ func (a *app) checkSettings(ctx context.Context) ([]settings.Problem, error) {
 	ctx, cancel := context.WithTimeout(ctx, mountPatience)
 	defer cancel()
 	found := settings.Check(ctx, options)
+	if s, err := settings.Load(options); err == nil {
+		found = slices.Concat(doctor.WrongListeners(s), found)
+	}
 	if found == nil {
 		found = []settings.Problem{}
 	}

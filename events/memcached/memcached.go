@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bradfitz/gomemcache/memcache"
+
 	"example.com/ezdfs/events"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
@@ -85,6 +87,18 @@ func New(s settings.Memcached, opts Options) (*Listener, error) {
 		l.ring = append(l.ring, known[addr])
 	}
 	return l, nil
+}
+
+// Ping asks every server whether it is there. The error names those that are
+// not.
+func (l *Listener) Ping(context.Context) error { // each answer is bounded by Timeout
+	var errs []error
+	for _, s := range l.servers {
+		if err := s.do((*memcache.Client).Ping); err != nil {
+			errs = append(errs, fmt.Errorf("memcached %s does not answer: %w", s.addr, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Name returns "memcached".

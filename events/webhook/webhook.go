@@ -27,10 +27,12 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -108,6 +110,22 @@ func (l *Listener) checkRedirect(next *http.Request, via []*http.Request) error 
 		return http.ErrUseLastResponse
 	}
 	return nil
+}
+
+// Ping connects to the host and says nothing: whoever listens there takes each
+// request for an event.
+func (l *Listener) Ping(ctx context.Context) error {
+	target, err := url.Parse(l.options.URL)
+	if err != nil {
+		return err
+	}
+	port := cmp.Or(target.Port(), map[string]string{"http": "80", "https": "443"}[target.Scheme])
+	dialer := net.Dialer{Timeout: l.options.Timeout}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(target.Hostname(), port))
+	if err != nil {
+		return fmt.Errorf("webhook: %w", err)
+	}
+	return conn.Close()
 }
 
 // Name returns "webhook".

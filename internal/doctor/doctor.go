@@ -106,6 +106,9 @@ func (o Options) probes() []probe {
 			return o.examineBackend(ctx, name)
 		}})
 	}
+	for _, a := range auxiliaries(o.Settings) {
+		probes = append(probes, probe{a.name, a.examine})
+	}
 	return probes
 }
 
