@@ -13,6 +13,7 @@ import (
 	"example.com/ezdfs/backends/backendtest"
 	"example.com/ezdfs/backends/nfs"
 	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/dispatcher"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
@@ -103,5 +104,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-var _ Bodies = (*backendtest.Memory)(nil)
-var _ Rows = (*metadata.Store)(nil)
+var (
+	_ Bodies = (*dispatcher.Dispatcher)(nil)
+	_ Bodies = (*backendtest.Memory)(nil)
+	_ Rows   = (*metadata.Store)(nil)
+)
