@@ -143,6 +143,20 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// TestURLsStopWhenThrottled: what is left is not sent to be refused.
+func TestURLsStopWhenThrottled(t *testing.T) {
+	target, api, faults := newTarget(t, settings.Fastly{PurgeBy: "url", URLs: []string{"https://www.example.com"}})
+	api.Budget, api.Reset = 0, time.Unix(1_700_000_060, 0)
+	for _, err := range target.Deliver(t.Context(), paths(maxURLs)) {
+		if !errors.Is(err, cdn.ErrThrottled) {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := faults.Calls(); n > urlCalls {
+		t.Errorf("%d calls", n)
+	}
+}
+
 // TestRefusals: the reason says what to mend.
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct {

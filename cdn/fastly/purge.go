@@ -47,6 +47,7 @@ func (t *Target) keys(ctx context.Context, keys []string) (map[string]json.RawMe
 // purgeURLs purges each URL by itself ("Purge a URL"), some at once.
 func (t *Target) purgeURLs(ctx context.Context, errs []error, parts []batch.Part) {
 	var wg sync.WaitGroup
+	var gate batch.Gate
 	slots := make(chan struct{}, urlCalls)
 	for _, p := range parts {
 		slots <- struct{}{}
@@ -54,7 +55,7 @@ func (t *Target) purgeURLs(ctx context.Context, errs []error, parts []batch.Part
 			defer func() { <-slots }()
 			for _, u := range p.Objects {
 				if errs[p.Item] == nil {
-					errs[p.Item] = t.purge(ctx, "/purge/"+u, t.cfg.Soft)
+					errs[p.Item] = gate.Do(func() error { return t.purge(ctx, "/purge/"+u, t.cfg.Soft) })
 				}
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/cdn/internal/batch"
 	"example.com/ezdfs/cdn/internal/httpcall"
 )
 
@@ -24,11 +25,12 @@ func (t *Target) send(ctx context.Context, requests []request, items int) [][]er
 	var mu sync.Mutex
 	for s, server := range t.servers {
 		slots := make(chan struct{}, t.cfg.Concurrency)
+		var gate batch.Gate // a host that is down is not waited for by each request
 		wg.Go(func() {
 			for _, r := range requests {
 				slots <- struct{}{}
 				wg.Go(func() {
-					err := t.one(ctx, server, r)
+					err := gate.Do(func() error { return t.one(ctx, server, r) })
 					<-slots
 					mu.Lock()
 					defer mu.Unlock()

@@ -202,6 +202,27 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// TestDownHost: a batch does not wait for a silent host with each of its items.
+func TestDownHost(t *testing.T) {
+	faults := cdntest.NewFaults(nil)
+	server := httptest.NewServer(faults)
+	defer server.Close()
+	faults.Set(cdntest.Hang)
+	target := newTarget(t, settings.Varnish{Servers: []string{server.URL}, Concurrency: 2, Timeout: 50 * time.Millisecond})
+	var list []cdn.Item
+	for i := range maxItems {
+		list = append(list, cdntest.PathItem(fmt.Sprint(i)))
+	}
+	for _, err := range target.Deliver(t.Context(), list) {
+		if !errors.Is(err, cdn.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := faults.Calls(); n > 4 {
+		t.Errorf("%d requests to a host that does not answer", n)
+	}
+}
+
 // TestSites: a purge is sent for each site, a ban once for each path.
 func TestSites(t *testing.T) {
 	var got []string
