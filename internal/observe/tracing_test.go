@@ -53,7 +53,7 @@ func TestSpans(t *testing.T) {
 		attribute.String("url.path", "/var/a"), attribute.Int("http.response.status_code", 503),
 	} {
 		if got, ok := attributes.Value(want.Key); !ok || got != want.Value {
-			t.Errorf("%s is %v", want.Key, got.Emit())
+			t.Errorf("%s is %v", want.Key, got.String())
 		}
 	}
 	for i, want := range []struct {
