@@ -62,10 +62,12 @@ func (s *Server) Invalidated(path string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.done, func(done string) bool {
-		prefix, wild := strings.CutSuffix(done, "*")
-		return done == path || wild && strings.HasPrefix(path, prefix)
+		return done == path || isWildcard(done) && strings.HasPrefix(path, strings.TrimSuffix(done, "*"))
 	})
 }
+
+// isWildcard: tags may end with an asterisk, which means nothing.
+func isWildcard(item string) bool { return strings.HasPrefix(item, "/") && strings.HasSuffix(item, "*") }
 
 type request struct {
 	XMLName         xml.Name `xml:"InvalidationBatch"`
@@ -101,7 +103,7 @@ func (s *Server) create(w http.ResponseWriter, batch request) {
 	items := batch.Paths.Items
 	wild := 0
 	for _, item := range items {
-		if strings.HasSuffix(item, "*") {
+		if isWildcard(item) {
 			wild++
 		}
 	}
