@@ -8,6 +8,7 @@ import (
 // TestNginxCache: files are fetched in slices, once, and served from the copy
 // after they expired while there is no gateway.
 func TestNginxCache(t *testing.T) {
+	t.Parallel()
 	s := newStack(t, "ExpiryTimeout=1")
 	body := strings.Repeat("0123456789", 400_000)
 	s.store(t, images+"film", body)

@@ -118,6 +118,7 @@ func (m *manager) state(t *testing.T) string {
 // TestSystemdRestart: the command of the unit takes the sockets, says when it
 // is ready, and a restart refuses no connection.
 func TestSystemdRestart(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "dfsctl")
 	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/dfsctl").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

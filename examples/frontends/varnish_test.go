@@ -52,6 +52,7 @@ func TestVarnishInvalidates(t *testing.T) {
 		"xkey": {"./keys-ban.vcl", "./keys-xkey.vcl"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStack(t)
 			for _, name := range cached {
 				s.store(t, name, name)
@@ -101,6 +102,7 @@ func TestVarnishInvalidates(t *testing.T) {
 // TestVarnishRefusesInvalidation: from other addresses, through a proxy, and
 // what would not mean what it says.
 func TestVarnishRefusesInvalidation(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	for _, name := range cached {
 		s.store(t, name, name)
@@ -144,6 +146,7 @@ func TestVarnishRefusesInvalidation(t *testing.T) {
 // TestBansAreForTheLurker: a ban is tested on the objects in the background,
 // and gone when it was.
 func TestBansAreForTheLurker(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	for _, name := range cached {
 		s.store(t, name, name)
@@ -163,6 +166,7 @@ func TestBansAreForTheLurker(t *testing.T) {
 
 // TestVarnishKeepsOneCopy of a file for all visitors and queries.
 func TestVarnishKeepsOneCopy(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	s.store(t, cached[0], "body")
 	base := startVarnish(t, s)
@@ -182,6 +186,7 @@ func TestVarnishKeepsOneCopy(t *testing.T) {
 // TestVarnishLargeFiles: ranges of files that are not kept are fetched as
 // ranges.
 func TestVarnishLargeFiles(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	s.store(t, images+"big", strings.Repeat("0123456789", 1000))
 	base := startVarnish(t, s, replacement{"67108864", "5000"})
