@@ -67,7 +67,9 @@ func (s *Server) Invalidated(path string) bool {
 }
 
 // isWildcard: tags may end with an asterisk, which means nothing.
-func isWildcard(item string) bool { return strings.HasPrefix(item, "/") && strings.HasSuffix(item, "*") }
+func isWildcard(item string) bool {
+	return strings.HasPrefix(item, "/") && strings.HasSuffix(item, "*")
+}
 
 type request struct {
 	XMLName         xml.Name `xml:"InvalidationBatch"`
