@@ -170,6 +170,7 @@ func (s *Server) Serve(ctx context.Context, public, admin http.Handler) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	s.settle(ctx)
+	front.SetKeepAlivesEnabled(false) // closes those that wait for another request
 	for _, l := range guarded {
 		l.Close() // what it accepted goes on
 	}
@@ -207,7 +208,6 @@ func (s *Server) settle(ctx context.Context) {
 
 // drain waits until every connection has got its answers, and closes them.
 func (s *Server) drain(ctx context.Context, front *http.Server) error {
-	front.SetKeepAlivesEnabled(false) // closes those that wait for another request
 	if wait(ctx, s.o.DrainTimeout, func() bool { return s.busy.n.Load() == 0 }) {
 		return front.Shutdown(ctx) // has nothing to wait for
 	}
