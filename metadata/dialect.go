@@ -15,6 +15,14 @@ type dialect struct {
 	onDuplicateKeep string
 	// onDuplicateState follows the VALUES of a state that is only to be there.
 	onDuplicateState string
+	// onDuplicateValue follows the VALUES of a state that replaces what is there.
+	onDuplicateValue string
+	// onDuplicateDelivery begins what follows the VALUES of a delivery; in it,
+	// given makes the value that was to be inserted of a column.
+	onDuplicateDelivery string
+	given               func(column string) string
+	// now is the time by the database's clock in microseconds since 1970.
+	now string
 	// gapsFill says that an identifier of the journal may become visible after
 	// a higher one.
 	gapsFill bool

@@ -13,6 +13,7 @@ type schemaInfo struct {
 	tables  map[string]tableInfo
 	journal bool // there is one
 	state   bool // there is a table of it
+	ledger  bool // there is one
 	at      time.Time
 }
 
@@ -41,13 +42,14 @@ func (s *Store) loadSchema(ctx context.Context) error {
 // inspect looks at the tables by a pool or a transaction.
 func (s *Store) inspect(ctx context.Context, q queryer) error {
 	at := time.Now()
-	found, err := s.dialect.inspect(ctx, q, append(s.config.Layout.Tables(), journalTable, stateTable))
+	found, err := s.dialect.inspect(ctx, q, append(s.config.Layout.Tables(), journalTable, stateTable, ledgerTable))
 	if err != nil {
 		return s.wrap("inspect", s.config.Name, err)
 	}
 	_, journal := found[journalTable]
 	_, state := found[stateTable]
-	s.schema.Store(&schemaInfo{tables: found, journal: journal, state: state, at: at})
+	_, ledger := found[ledgerTable]
+	s.schema.Store(&schemaInfo{tables: found, journal: journal, state: state, ledger: ledger, at: at})
 	return nil
 }
 
@@ -65,7 +67,7 @@ func (s *Store) lacksTables() bool {
 // our own.
 func (s *Store) Tables() []string {
 	info := s.schema.Load()
-	return slices.DeleteFunc(append(s.config.Layout.Tables(), journalTable, stateTable), func(table string) bool {
+	return slices.DeleteFunc(append(s.config.Layout.Tables(), journalTable, stateTable, ledgerTable), func(table string) bool {
 		_, ok := info.tables[table]
 		return !ok
 	})

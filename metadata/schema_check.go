@@ -96,6 +96,9 @@ func (info *schemaInfo) missing() (problems []Problem) {
 	if !info.state {
 		problems = append(problems, Problem{SeverityWarning, stateTable, "does not exist, so the journal is never pruned", create})
 	}
+	if !info.ledger {
+		problems = append(problems, Problem{SeverityWarning, ledgerTable, "does not exist, so no cache or CDN can be told of changes", create})
+	}
 	return problems
 }
 

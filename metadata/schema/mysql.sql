@@ -58,3 +58,34 @@ CREATE TABLE IF NOT EXISTS `ezdfs_state` (
   `value` TEXT NOT NULL,
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- What the caches and CDNs are still to be told, and what they were told
+-- lately: one row for each target and path, or family of paths, so that changes
+-- of one path join while they wait and never overtake each other. Times are
+-- microseconds since 1970 by this server's clock, `changed` and the `since` of
+-- what is pending by that of the host that made the change. `due` is when a
+-- pending row may be taken next, by whoever comes first if `owner` took it and
+-- has not come back; `leased` is the `version` that it took.
+CREATE TABLE IF NOT EXISTS `ezdfs_cdn_delivery` (
+  `target` VARCHAR(128) NOT NULL,
+  `hash` VARCHAR(32) NOT NULL,
+  `extent` VARCHAR(16) NOT NULL,
+  `subject` TEXT NOT NULL,
+  `action` VARCHAR(16) NOT NULL,
+  `scope` VARCHAR(255) NOT NULL DEFAULT '',
+  `followers` TEXT NOT NULL,
+  `state` VARCHAR(16) NOT NULL,
+  `since` BIGINT NOT NULL,
+  `due` BIGINT NULL,
+  `version` BIGINT NOT NULL DEFAULT 1,
+  `leased` BIGINT NOT NULL DEFAULT 0,
+  `owner` VARCHAR(128) NOT NULL DEFAULT '',
+  `attempts` INT NOT NULL DEFAULT 0,
+  `changed` BIGINT NOT NULL,
+  `enqueued` BIGINT NOT NULL,
+  `progress` VARCHAR(64) NOT NULL DEFAULT '',
+  `error` TEXT NOT NULL,
+  PRIMARY KEY (`target`, `hash`),
+  KEY `ezdfs_cdn_delivery_due` (`target`, `due`),
+  KEY `ezdfs_cdn_delivery_state` (`target`, `state`, `since`)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

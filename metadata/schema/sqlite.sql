@@ -45,3 +45,27 @@ CREATE TABLE IF NOT EXISTS `ezdfs_state` (
   `name` VARCHAR(64) NOT NULL PRIMARY KEY,
   `value` TEXT NOT NULL
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS `ezdfs_cdn_delivery` (
+  `target` VARCHAR(128) NOT NULL,
+  `hash` VARCHAR(32) NOT NULL,
+  `extent` VARCHAR(16) NOT NULL,
+  `subject` TEXT NOT NULL,
+  `action` VARCHAR(16) NOT NULL,
+  `scope` VARCHAR(255) NOT NULL DEFAULT '',
+  `followers` TEXT NOT NULL,
+  `state` VARCHAR(16) NOT NULL,
+  `since` BIGINT NOT NULL,
+  `due` BIGINT NULL,
+  `version` BIGINT NOT NULL DEFAULT 1,
+  `leased` BIGINT NOT NULL DEFAULT 0,
+  `owner` VARCHAR(128) NOT NULL DEFAULT '',
+  `attempts` INT NOT NULL DEFAULT 0,
+  `changed` BIGINT NOT NULL,
+  `enqueued` BIGINT NOT NULL,
+  `progress` VARCHAR(64) NOT NULL DEFAULT '',
+  `error` TEXT NOT NULL,
+  PRIMARY KEY (`target`, `hash`)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS `ezdfs_cdn_delivery_due` ON `ezdfs_cdn_delivery` (`target`, `due`);
+CREATE INDEX IF NOT EXISTS `ezdfs_cdn_delivery_state` ON `ezdfs_cdn_delivery` (`target`, `state`, `since`);
