@@ -71,15 +71,15 @@ func eventOf(change changes.Change) events.Event {
 const followPause = time.Second
 
 // follow makes the caches of this process drop what others change, until ctx
-// is done. Whenever the feed cannot be resumed, or fails, they drop everything
-// and it begins anew: changes that were missed then cannot matter.
+// is done. Whenever the feed cannot be resumed, or fails, they believe nothing
+// any more and it begins anew: changes that were missed then cannot matter.
 func (c *Cluster) follow(ctx context.Context, source changes.Source) {
 	for ctx.Err() == nil {
 		err := c.followFrom(ctx, source)
 		if ctx.Err() != nil {
 			return
 		}
-		c.hub.Invalidate(everything)
+		c.hub.Invalidate(events.Event{Kind: events.Lost})
 		c.logger.WarnContext(ctx, "the change feed broke off; rows are cached for their TTL until it is back",
 			"source", source.Name(), "error", err)
 		sleep(ctx, followPause)
@@ -91,7 +91,7 @@ func (c *Cluster) followFrom(ctx context.Context, source changes.Source) error {
 	if err != nil {
 		return err
 	}
-	c.hub.Invalidate(everything) // what was cached before the position
+	c.hub.Invalidate(events.Event{Kind: events.Lost}) // what was cached before the position
 	for change, err := range source.Changes(ctx, position, true) {
 		if err != nil {
 			return err

@@ -12,7 +12,8 @@ import (
 	"example.com/ezdfs/settings"
 )
 
-// Rows remembers rows, and how old what it knows is; [rowcache.Cache] is one.
+// Rows remembers rows, how old what it knows is, and by Answer.Known whether it
+// may be believed; [rowcache.Cache] is one.
 type Rows interface {
 	Stale(name string) (answer events.Answer, age time.Duration, ok bool)
 }
@@ -58,7 +59,7 @@ func (x *exchange) anyRow(name string) (knownRow, error) {
 	if x.o.Rows != nil {
 		answer, age, known = x.o.Rows.Stale(name)
 	}
-	if known && age < x.o.MetadataTTL {
+	if known && answer.Known && age < x.o.MetadataTTL {
 		x.count.rowHits.Add(1)
 		if !answer.Exists {
 			return knownRow{}, &fault{status: 404}

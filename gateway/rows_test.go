@@ -24,13 +24,14 @@ type remembered struct {
 	exists bool
 	age    time.Duration
 	limit  time.Duration // beyond which it is not to be had
+	lost   bool          // is not to be believed
 }
 
 func (r *remembered) Stale(string) (events.Answer, time.Duration, bool) {
 	if r.age >= r.limit {
 		return events.Answer{}, 0, false
 	}
-	return events.Answer{Known: true, Exists: r.exists, Row: r.row}, r.age, true
+	return events.Answer{Known: !r.lost, Exists: r.exists, Row: r.row}, r.age, true
 }
 
 // TestRowsAreBelievedForAMoment: a row costs no question while it is young, one
@@ -181,6 +182,22 @@ func TestRowsOfACluster(t *testing.T) {
 	}
 	if w := get(t, h, "GET", target); w.Code != http.StatusNotFound {
 		t.Errorf("expired: %d", w.Code)
+	}
+}
+
+// TestRowsAfterALoss: rows from before the change feed broke off are for when
+// the database is down too.
+func TestRowsAfterALoss(t *testing.T) {
+	f, asked := fakeFile("0123456789"), 0
+	var down error
+	f.stat = func() (metadata.Row, error) { asked++; return f.row, down }
+	h := gateway.New(f, gateway.Options{MetadataTTL: time.Hour, Rows: &remembered{row: f.row, exists: true, lost: true, limit: time.Hour}})
+	if w := get(t, h, "GET", target); w.Code != 200 || asked != 1 || w.Header().Get("Warning") != "" {
+		t.Errorf("%d, asked %d times", w.Code, asked)
+	}
+	down = databaseDown
+	if w := get(t, h, "GET", target); w.Code != 200 || asked != 2 || w.Header().Get("Warning") == "" {
+		t.Errorf("%d %v, asked %d times", w.Code, w.Header(), asked)
 	}
 }
 

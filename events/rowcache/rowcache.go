@@ -145,7 +145,7 @@ func (c *Cache) keep(e *events.Event) {
 // LoadMetadata answers from memory (cluster/loadMetadata).
 func (c *Cache) LoadMetadata(_ context.Context, name string) (events.Answer, error) {
 	answer, age, ok := c.find(name)
-	if !ok || age >= c.ttl(!answer.Exists) {
+	if !ok || !answer.Known || age >= c.ttl(!answer.Exists) {
 		c.misses.Add(1)
 		return events.Answer{}, nil
 	}
@@ -160,7 +160,9 @@ func (c *Cache) FileExists(ctx context.Context, name string) (events.Answer, err
 
 // Stale returns what is remembered of a path, and how old that is, up to
 // StaleIfError beyond its TTL: for when the database cannot be asked. It is
-// not older than any deletion the cache was told of.
+// not older than any deletion the cache was told of. answer.Known says whether
+// it may be believed otherwise, if it is young enough: not after an
+// [events.Lost], such as when the change feed breaks off.
 func (c *Cache) Stale(name string) (answer events.Answer, age time.Duration, ok bool) {
 	answer, age, ok = c.find(name)
 	if !ok || age >= c.ttl(!answer.Exists)+c.options.StaleIfError {
@@ -175,7 +177,7 @@ func (c *Cache) find(name string) (answer events.Answer, age time.Duration, ok b
 	if !found || !c.stamps.current(e) {
 		return events.Answer{}, 0, false
 	}
-	return events.Answer{Known: true, Exists: !e.missing, Row: e.row}, c.options.Now().Sub(e.asked), true
+	return events.Answer{Known: e.seq >= c.stamps.lost.Load(), Exists: !e.missing, Row: e.row}, c.options.Now().Sub(e.asked), true
 }
 
 func (c *Cache) ttl(missing bool) time.Duration {

@@ -95,8 +95,9 @@ func TestDeletions(t *testing.T) {
 				if !knows(t, c, row.Name) {
 					gone = append(gone, i)
 				}
-				if _, _, stale := c.Stale(row.Name); stale != knows(t, c, row.Name) {
-					t.Errorf("%s: stale %v", row.Name, stale)
+				answer, _, stale := c.Stale(row.Name)
+				if lost := test.event.Kind == events.Lost; answer.Known != knows(t, c, row.Name) || stale != (answer.Known || lost) {
+					t.Errorf("%s: stale %v, %+v", row.Name, stale, answer)
 				}
 			}
 			if fmt.Sprint(gone) != fmt.Sprint(test.gone) {

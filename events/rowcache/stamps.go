@@ -22,6 +22,7 @@ type stamps struct {
 	mask  uint64
 	seed  maphash.Seed
 	all   atomic.Uint64 // the newest deletion of everything
+	lost  atomic.Uint64 // the newest Lost: what is older is for when nobody knows better
 
 	// unnamed is the newest deletion by trunk or scope. A path that had no row
 	// when it was read may have got one since that such a deletion is about:
@@ -82,7 +83,9 @@ func (s *stamps) mark(e *events.Event) {
 			literal = literal[:i]
 		}
 		s.markPrefix(literal, e.Seq)
-	default: // Lost, and what we do not know
+	case events.Lost:
+		raise(&s.lost, e.Seq)
+	default: // what we do not know
 		raise(&s.all, e.Seq)
 	}
 }

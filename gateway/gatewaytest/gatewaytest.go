@@ -22,6 +22,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/metadata"
 )
 
 // Settings are the lines of file.ini that the tables expect.
@@ -117,7 +118,6 @@ func files() []file {
 		{name: dir + "pic.png", datatype: "image/png", scope: "image", body: "\x89PNG"},
 		{name: dir + "a b+c%d?eü.txt", datatype: "text/plain", scope: "image", body: "odd"},
 		{name: dir + "gone.txt", datatype: "text/plain", scope: "image", body: secret},
-		{name: dir + "half.png.generating", datatype: "image/png", scope: "image", body: secret},
 		{name: "var/site/cache/secret.php", datatype: "php", scope: "classidentifiers", body: secret},
 		{name: "var/site/cache/public/open.txt", datatype: "text/plain", scope: "image", body: "open"},
 		{name: "var/site/cache/storage_x/r.txt", datatype: "text/plain", scope: "image", body: "storage"},
@@ -152,11 +152,27 @@ func Populate(t testing.TB, c *cluster.Cluster) {
 	if n, err := c.Expire(t.Context(), dir+"gone.txt"); n != 1 || err != nil {
 		t.Fatalf("expired %d files: %v", n, err)
 	}
-	stray, err := c.Stores().Stage(t.Context(), dir+"stray.txt", strings.NewReader(secret), backends.Attributes{Size: -1})
+	publish(t, c, dir+"stray.txt")
+	// The lock of a generation as PHP keeps it: a live row and what it has
+	// written so far.
+	const lock = dir + "half.png.generating"
+	publish(t, c, lock)
+	err := c.Metadata().Update(t.Context(), func(tx *metadata.Tx) error {
+		return tx.Upsert(metadata.Row{Name: lock, Trunk: lock, DataType: "image/png", Scope: "image", Size: int64(len(secret)), MTime: 1_700_000_000})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stray.Publish(t.Context()); err != nil {
+}
+
+// publish stores a body without a row.
+func publish(t testing.TB, c *cluster.Cluster, path string) {
+	t.Helper()
+	staged, err := c.Stores().Stage(t.Context(), path, strings.NewReader(secret), backends.Attributes{Size: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := staged.Publish(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
@@ -120,6 +121,13 @@ func (m *MariaDB) Stop() { m.end((*Process).Stop) }
 
 // Kill ends the server as a crash would. Its data stays for the next Start.
 func (m *MariaDB) Kill() { m.end((*Process).Kill) }
+
+// Pause makes the server hang: connections are accepted and nothing answers,
+// until Resume.
+func (m *MariaDB) Pause() { m.process.Signal(syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (m *MariaDB) Resume() { m.process.Signal(syscall.SIGCONT) }
 
 func (m *MariaDB) end(how func(*Process)) {
 	m.mu.Lock()

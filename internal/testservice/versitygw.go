@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,6 +66,13 @@ func (g *VersityGW) Start(tb testing.TB) {
 // Stop ends the service without losing what it holds: connections are refused
 // until Start.
 func (g *VersityGW) Stop() { g.run.Kill() }
+
+// Pause makes the service hang: connections are accepted and nothing answers,
+// until Resume.
+func (g *VersityGW) Pause() { g.run.Signal(syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (g *VersityGW) Resume() { g.run.Signal(syscall.SIGCONT) }
 
 // Bucket makes an empty bucket of a name of its own.
 func (g *VersityGW) Bucket(tb testing.TB) string {
