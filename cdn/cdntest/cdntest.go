@@ -28,10 +28,12 @@ type Fixture struct {
 
 // Harness tells the suite how to make a target.
 type Harness struct {
-	// New starts a service and returns a target that delivers to it, with a
-	// timeout between 100 ms and a second. t.Cleanup closes both. Every
-	// subtest calls it once.
+	// New starts a service and returns a target that delivers to it. t.Cleanup
+	// closes both. Every subtest calls it once.
 	New func(t *testing.T) Fixture
+	// Impatient is New with a timeout of some 100 ms, for the subtest that waits
+	// for its end; New's can then be as long as a busy machine needs. Nil is New.
+	Impatient func(t *testing.T) Fixture
 	// Secrets are texts that no error may hold.
 	Secrets []string
 	// Item makes the n-th item of a batch, n from 0 on; nil makes
@@ -49,6 +51,9 @@ func Run(t *testing.T, h Harness) {
 	if h.Item == nil {
 		h.Item = func(_ *testing.T, n int) cdn.Item { return PathItem(path(n)) }
 	}
+	if h.Impatient == nil {
+		h.Impatient = h.New
+	}
 	for _, test := range []struct {
 		name string
 		run  func(t *testing.T, h Harness, f Fixture)
@@ -64,6 +69,7 @@ func Run(t *testing.T, h Harness) {
 		{"Cancelled", testCancelled},
 		{"CancelledUnderWay", testCancelledUnderWay},
 		{"Faults", testFaults},
+		{"Hangs", testHangs},
 		{"Recovers", testRecovers},
 		{"Test", testTest},
 		{"Concurrent", testConcurrent},

@@ -203,8 +203,8 @@ func testCancelledUnderWay(t *testing.T, h Harness, f Fixture) {
 // testFaults: each fault means what the ledger takes it for.
 func testFaults(t *testing.T, h Harness, f Fixture) {
 	kinds := map[Fault]error{
-		Throttle: cdn.ErrThrottled, Down: cdn.ErrUnavailable, Hang: cdn.ErrUnavailable,
-		Disconnect: cdn.ErrUnavailable, Forbid: cdn.ErrRefused, Garbage: cdn.ErrUnavailable,
+		Throttle: cdn.ErrThrottled, Down: cdn.ErrUnavailable, Disconnect: cdn.ErrUnavailable,
+		Forbid: cdn.ErrRefused, Garbage: cdn.ErrUnavailable,
 	}
 	if h.IgnoresGarbage {
 		delete(kinds, Garbage)
@@ -231,9 +231,23 @@ func testFaults(t *testing.T, h Harness, f Fixture) {
 	}
 }
 
+// testHangs: a service that does not answer is given up after the timeout.
+func testHangs(t *testing.T, h Harness, _ Fixture) {
+	f := h.Impatient(t)
+	f.Faults.Set(Hang)
+	for _, err := range deliver(t, h, f, t.Context(), h.batch(t, 2)) {
+		if !errors.Is(err, cdn.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want one that tells of the timeout", err)
+		}
+	}
+	if _, err := f.Target.Test(t.Context()); !errors.Is(err, cdn.ErrUnavailable) {
+		t.Errorf("Test: %v", err)
+	}
+}
+
 // testRecovers: after every fault the same batch arrives.
 func testRecovers(t *testing.T, h Harness, f Fixture) {
-	for _, fault := range []Fault{Throttle, Down, Forbid, Hang, Disconnect} {
+	for _, fault := range []Fault{Throttle, Down, Forbid, Disconnect} {
 		f.Faults.Set(fault)
 		deliver(t, h, f, t.Context(), h.batch(t, 2))
 	}

@@ -1,6 +1,7 @@
 package cloudflare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -39,7 +40,7 @@ func newTarget(t *testing.T, cfg settings.Cloudflare) (*Target, *standin.Server,
 	faults := cdntest.NewFaults(api)
 	server := httptest.NewServer(faults)
 	t.Cleanup(server.Close)
-	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudflare:main", server.URL+"/client/v4", 500*time.Millisecond
+	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudflare:main", server.URL+"/client/v4", cmp.Or(cfg.Timeout, 10*time.Second)
 	if cfg.ZoneID == "" {
 		cfg.ZoneID = zone
 	}
@@ -62,13 +63,15 @@ func TestConformance(t *testing.T) {
 		"Enterprise": {URLs: urls, Tags: true, Plan: "enterprise"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cdntest.Run(t, cdntest.Harness{
-				Secrets: []string{token},
-				New: func(t *testing.T) cdntest.Fixture {
+			fixture := func(timeout time.Duration) func(t *testing.T) cdntest.Fixture {
+				return func(t *testing.T) cdntest.Fixture {
+					cfg := cfg
+					cfg.Timeout = timeout
 					target, api, faults := newTarget(t, cfg)
 					return cdntest.Fixture{Target: target, Faults: faults, Took: func(item cdn.Item) bool { return took(api, cfg, item) }}
-				},
-			})
+				}
+			}
+			cdntest.Run(t, cdntest.Harness{New: fixture(0), Impatient: fixture(200 * time.Millisecond), Secrets: []string{token}})
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package cloudfront
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func newTarget(t *testing.T, cfg settings.CloudFront) (*Target, *standin.Server,
 	faults := cdntest.NewFaults(api)
 	server := httptest.NewServer(faults)
 	t.Cleanup(server.Close)
-	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudfront:main", server.URL, 500*time.Millisecond
+	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudfront:main", server.URL, cmp.Or(cfg.Timeout, 10*time.Second)
 	if cfg.DistributionID == "" {
 		cfg.DistributionID = distribution
 	}
@@ -59,13 +60,15 @@ func TestConformance(t *testing.T) {
 		"Paths": {}, "Below": {Path: "/media/é/"}, "Tags": {PurgeBy: "tag", Tags: true}, "Both": {Tags: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cdntest.Run(t, cdntest.Harness{
-				Secrets: []string{secret, "Signature="},
-				New: func(t *testing.T) cdntest.Fixture {
+			fixture := func(timeout time.Duration) func(t *testing.T) cdntest.Fixture {
+				return func(t *testing.T) cdntest.Fixture {
+					cfg := cfg
+					cfg.Timeout = timeout
 					target, api, faults := newTarget(t, cfg)
 					return cdntest.Fixture{Target: target, Faults: faults, Took: func(item cdn.Item) bool { return took(api, target, item) }}
-				},
-			})
+				}
+			}
+			cdntest.Run(t, cdntest.Harness{New: fixture(0), Impatient: fixture(200 * time.Millisecond), Secrets: []string{secret, "Signature="}})
 		})
 	}
 }

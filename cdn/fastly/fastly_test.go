@@ -1,6 +1,7 @@
 package fastly
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func newTarget(t *testing.T, cfg settings.Fastly) (*Target, *standin.Server, *cd
 	faults := cdntest.NewFaults(api)
 	server := httptest.NewServer(faults)
 	t.Cleanup(server.Close)
-	cfg.Name, cfg.Endpoint, cfg.Timeout = "fastly:main", server.URL, 500*time.Millisecond
+	cfg.Name, cfg.Endpoint, cfg.Timeout = "fastly:main", server.URL, cmp.Or(cfg.Timeout, 10*time.Second)
 	if cfg.ServiceID == "" {
 		cfg.ServiceID, cfg.Token = service, token
 	}
@@ -54,13 +55,15 @@ func TestConformance(t *testing.T) {
 		"Both": {PurgeBy: "url", URLs: []string{"https://www.example.com"}, Keys: true, Soft: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cdntest.Run(t, cdntest.Harness{
-				Secrets: []string{token},
-				New: func(t *testing.T) cdntest.Fixture {
+			fixture := func(timeout time.Duration) func(t *testing.T) cdntest.Fixture {
+				return func(t *testing.T) cdntest.Fixture {
+					cfg := cfg
+					cfg.Timeout = timeout
 					target, api, faults := newTarget(t, cfg)
 					return cdntest.Fixture{Target: target, Faults: faults, Took: func(item cdn.Item) bool { return took(api, cfg, item) }}
-				},
-			})
+				}
+			}
+			cdntest.Run(t, cdntest.Harness{New: fixture(0), Impatient: fixture(200 * time.Millisecond), Secrets: []string{token}})
 		})
 	}
 }

@@ -152,20 +152,21 @@ func TestConformance(t *testing.T) {
 		"URL": {}, "Keys": {PurgeBy: "key", Keys: true}, "Both": {Keys: true}, "TwoHosts": {Servers: []string{at.String()}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cdntest.Run(t, cdntest.Harness{
-				Secrets: []string{secret}, IgnoresGarbage: true,
-				New: func(t *testing.T) cdntest.Fixture {
+			fixture := func(timeout time.Duration) func(t *testing.T) cdntest.Fixture {
+				return func(t *testing.T) cdntest.Fixture {
 					p := newProxy(at)
 					faults := cdntest.NewFaults(p)
 					server := httptest.NewServer(faults)
 					t.Cleanup(server.Close)
+					cfg := cfg
 					cfg.Servers = append([]string{server.URL}, cfg.Servers...)
-					cfg.Timeout = 500 * time.Millisecond
-					cfg.Concurrency = 8
-					target := newTarget(t, cfg)
-					cfg.Servers = cfg.Servers[1:]
-					return cdntest.Fixture{Target: target, Faults: faults, Took: p.took}
-				},
+					cfg.Timeout, cfg.Concurrency = timeout, 8
+					return cdntest.Fixture{Target: newTarget(t, cfg), Faults: faults, Took: p.took}
+				}
+			}
+			cdntest.Run(t, cdntest.Harness{
+				New: fixture(10 * time.Second), Impatient: fixture(200 * time.Millisecond),
+				Secrets: []string{secret}, IgnoresGarbage: true,
 			})
 		})
 	}
