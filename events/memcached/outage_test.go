@@ -62,11 +62,17 @@ func TestPartition(t *testing.T) {
 				t.Errorf("during the outage: got %+v, %v", row, known)
 			}
 			servers[0].Resume(t)
-			h.expect(t, false, picture)
+			// A set of the new row that timed out may land only now, so a row may be
+			// known. An old one may not.
+			if row, _ := h.load(t, picture); row != fresh {
+				t.Errorf("after the outage: got %+v", row)
+			}
 			eventually(t, 10*time.Second, "the debt is settled", func() bool { return !h.server(metadata.Hash(picture)).owes() })
-			other.expect(t, false, picture)
-			if _, ok := newFrontend(t, servers...).load(picture); ok {
-				t.Error("PHP still has the row")
+			if row, _ := other.load(t, picture); row != fresh {
+				t.Errorf("another host has %+v", row)
+			}
+			if row, ok := newFrontend(t, servers...).load(picture); ok && row.Size != fresh.Size {
+				t.Errorf("PHP has %+v", row)
 			}
 			eventually(t, 10*time.Second, "rows are kept again", func() bool { _, known := h.load(t, picture); return known })
 		})
