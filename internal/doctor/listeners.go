@@ -8,6 +8,8 @@ import (
 
 	"example.com/ezdfs/events/memcached"
 	"example.com/ezdfs/events/webhook"
+	"example.com/ezdfs/gateway"
+	"example.com/ezdfs/internal/server"
 	"example.com/ezdfs/localcache"
 	"example.com/ezdfs/settings"
 )
@@ -58,15 +60,24 @@ func auxiliaries(s settings.Settings) []auxiliary {
 	return list
 }
 
-// WrongListeners lists the listeners, and local copies, that cannot work as
-// they are set, without reaching any of them.
-func WrongListeners(s settings.Settings) []settings.Problem {
+// WrongSettings lists what only those can tell who use the settings: listeners,
+// local copies and a gateway that cannot work as they are set. It reaches none
+// of them.
+func WrongSettings(s settings.Settings) []settings.Problem {
 	var found []settings.Problem
-	for _, a := range auxiliaries(s) {
-		if _, err := a.open(); err != nil {
-			found = append(found, settings.Problem{Severity: settings.SeverityError, Group: a.group, Message: err.Error()})
+	add := func(group string, err error) {
+		if err != nil {
+			found = append(found, settings.Problem{Severity: settings.SeverityError, Group: group, Message: err.Error()})
 		}
 	}
+	for _, a := range auxiliaries(s) {
+		_, err := a.open()
+		add(a.group, err)
+	}
+	_, err := gateway.OptionsFrom(s)
+	add("Gateway", err)
+	_, err = server.OptionsFrom(s)
+	add("Gateway", err)
 	return found
 }
 
