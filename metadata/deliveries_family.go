@@ -91,3 +91,21 @@ func WildcardPrefix(pattern string) (string, error) {
 	}
 	return w.prefix, nil
 }
+
+// DeliveredSubject returns the path of a name_hash that one of some targets was
+// told of, or is to be told of, as long as that is remembered; "" for none.
+func (s *Store) DeliveredSubject(ctx context.Context, hash string, targets ...string) (path string, err error) {
+	if len(targets) == 0 {
+		return "", nil
+	}
+	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
+		path = ""
+		list, err := s.deliveries(ctx, quoted(ledgerTable)+" WHERE `target` IN ("+placeholders(len(targets))+") AND `hash` = ? AND `extent` = '"+
+			DeliveryPath+"' LIMIT 1", append(anys(targets), hash)...)
+		if len(list) > 0 {
+			path = list[0].Subject
+		}
+		return true, err
+	})
+	return path, err
+}

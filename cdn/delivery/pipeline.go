@@ -1,0 +1,179 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/changes"
+	"example.com/ezdfs/metadata"
+)
+
+// Pipeline delivers changes to targets. Create it with New.
+type Pipeline struct {
+	store   *metadata.Store
+	rules   *Rules
+	options Options
+	logger  *slog.Logger
+	workers map[string]*worker // by the name of the target
+	metrics *metrics
+	warmer  *warmer
+}
+
+// New returns a pipeline that delivers what the rules say to targets, which
+// stay the caller's to close. Every target that a rule names must be there.
+func New(store *metadata.Store, targets []cdn.Target, rules *Rules, o Options) (*Pipeline, error) {
+	o = o.withDefaults()
+	p := &Pipeline{store: store, rules: rules, options: o, logger: o.Logger, workers: make(map[string]*worker)}
+	var errs []error
+	for _, t := range targets {
+		if p.workers[t.Name()] != nil {
+			errs = append(errs, fmt.Errorf("two targets are called %q", t.Name()))
+		}
+		p.workers[t.Name()] = newWorker(p, t)
+	}
+	for _, name := range rules.Targets() {
+		if p.workers[name] == nil {
+			errs = append(errs, fmt.Errorf("cdn.ini [CDN] Rules: there is no target %q; add a group [%s] to cdn.ini", name, name))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	p.metrics = newMetrics(p)
+	p.warmer = newWarmer(o.WarmConcurrency, p.metrics)
+	if o.Registerer != nil {
+		if err := p.metrics.register(o.Registerer); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Run feeds the ledger from a source and delivers until ctx is done, and
+// returns nil then, once all that was under way is done or given back. With a
+// nil source it only delivers; the source stays the caller's to close. It fails
+// at once where the database is not set up for it.
+func (p *Pipeline) Run(ctx context.Context, source changes.Source) error {
+	if there, err := p.store.HasLedger(ctx); err != nil {
+		return err
+	} else if !there {
+		return errors.New("the cdn is not set up: the table ezdfs_cdn_delivery does not exist; create it with dfsctl schema create")
+	}
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		end := time.AfterFunc(p.options.Grace, cancel)
+		context.AfterFunc(hard, func() { end.Stop() })
+	})()
+	var all sync.WaitGroup
+	if source != nil {
+		all.Go(func() { p.feed(ctx, source) })
+	}
+	for _, w := range p.workers {
+		all.Go(func() { w.run(ctx, hard) })
+	}
+	all.Go(func() { p.upkeep(ctx) })
+	all.Go(func() { p.warmer.run(ctx) })
+	all.Wait()
+	return nil
+}
+
+// Enqueue makes deliveries by hand: of paths and families, to the targets that
+// the rules name for them, or to one of any name. Push stands for what follows a
+// store. It returns how many there are.
+func (p *Pipeline) Enqueue(ctx context.Context, target string, action cdn.Action, extent cdn.Extent, subjects ...string) (n int, err error) {
+	if target != "" && p.workers[target] == nil {
+		return 0, fmt.Errorf("there is no target %q; there are %q", target, p.names())
+	}
+	var list []metadata.Delivery
+	for _, subject := range subjects {
+		list = append(list, p.byHand(target, action, extent, subject)...)
+	}
+	for chunk := range slices.Chunk(list, expandPage) {
+		if err := p.store.Update(ctx, func(tx *metadata.Tx) error { return tx.Enqueue(chunk...) }); err != nil {
+			return n, err
+		}
+		n += len(chunk)
+	}
+	p.wake(list)
+	return n, nil
+}
+
+func (p *Pipeline) byHand(target string, action cdn.Action, extent cdn.Extent, subject string) []metadata.Delivery {
+	d := metadata.Delivery{Extent: string(extent), Subject: subject, Changed: time.Now()}
+	if target != "" {
+		return p.along(nil, []route{{target: target}}, d, action == cdn.Push)
+	}
+	if extent != cdn.Path {
+		return p.familyDeliveries(changes.Change{Time: d.Changed}, extent, subject)
+	}
+	if one := p.rules.of(subject); one != nil {
+		return p.along(nil, one.routes, d, action == cdn.Push)
+	}
+	return nil
+}
+
+// wake has the workers of deliveries look at once.
+func (p *Pipeline) wake(list []metadata.Delivery) {
+	for _, d := range list {
+		if w := p.workers[d.Target]; w != nil {
+			select {
+			case w.woken <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// upkeepEvery is the time between two counts of what is pending, and pruneEvery
+// that between two prunings.
+const (
+	upkeepEvery = 15 * time.Second
+	pruneEvery  = 5 * time.Minute
+)
+
+// upkeep counts for the metrics and prunes until ctx is done.
+func (p *Pipeline) upkeep(ctx context.Context) {
+	var pruned time.Time
+	for {
+		stats, err := p.store.DeliveryStats(ctx)
+		if err == nil {
+			p.metrics.setBacklog(stats)
+		}
+		if time.Since(pruned) > pruneEvery {
+			pruned = time.Now()
+			for _, s := range stats {
+				_, pruneErr := p.store.PruneDeliveries(ctx, s.Target, p.options.Retention)
+				err = errors.Join(err, pruneErr)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			p.logger.WarnContext(ctx, "the ledger of deliveries cannot be looked after", "error", err)
+		}
+		if !sleep(ctx, upkeepEvery) {
+			return
+		}
+	}
+}
+
+// sleep waits and reports whether ctx is still to go on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// names lists the targets in order.
+func (p *Pipeline) names() []string { return slices.Sorted(maps.Keys(p.workers)) }

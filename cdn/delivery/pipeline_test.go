@@ -1,0 +1,496 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/changes"
+	"example.com/ezdfs/metadata"
+)
+
+// Every kind of change to a target that takes families, one that takes paths
+// alone, and one that takes bodies.
+func TestDelivers(t *testing.T) {
+	const images, other = "var/s/storage/images/", "var/s/storage/other/"
+	for _, c := range []struct {
+		name   string
+		change changes.Change
+		front  []string // takes all families
+		paths  []string // takes none
+		bodies []string // takes bodies, of images alone
+	}{
+		{"store", stored(images + "a"), []string{"invalidate path " + images + "a"}, []string{"invalidate path " + images + "a"}, []string{"push path " + images + "a"}},
+		{"store elsewhere", stored(other + "a"), []string{"invalidate path " + other + "a"}, nil, nil},
+		{"store of what is gone again", stored(images + "gone"), []string{"invalidate path " + images + "gone"}, []string{"invalidate path " + images + "gone"}, []string{"invalidate path " + images + "gone"}},
+		{"expire", kind(metadata.KindExpire, images+"a"), []string{"invalidate path " + images + "a"}, []string{"invalidate path " + images + "a"}, []string{"invalidate path " + images + "a"}},
+		{"lock of a generation", stored(images + "a.generating"), nil, nil, nil},
+		{"no rule", stored("design/a"), nil, nil, nil},
+		{"prefix inside a rule", kind(metadata.KindExpirePrefix, images+"b"), []string{"invalidate prefix " + images + "b"},
+			[]string{"invalidate path " + images + "b1", "invalidate path " + images + "b2"}, []string{"push path " + images + "b1", "push path " + images + "b2"}},
+		{"prefix of two rules", kind(metadata.KindExpirePrefix, "var/s/storage/"), []string{"invalidate prefix var/s/storage/"},
+			[]string{"invalidate path " + images + "a", "invalidate path " + images + "b1", "invalidate path " + images + "b2"},
+			[]string{"push path " + images + "a", "push path " + images + "b1", "push path " + images + "b2"}},
+		{"trunk", kind(metadata.KindExpireTrunk, images+"a"), []string{"invalidate trunk " + images + "a"}, []string{"invalidate path " + images + "a"}, []string{"push path " + images + "a"}},
+		{"scope", kind(metadata.KindExpireScope, "image"), []string{"invalidate scope image"},
+			[]string{"invalidate path " + images + "a", "invalidate path " + images + "b1", "invalidate path " + images + "b2"},
+			[]string{"push path " + images + "a", "push path " + images + "b1", "push path " + images + "b2"}},
+		{"wildcard", kind(metadata.KindExpireWildcard, "var/*/{a,b1}"),
+			[]string{"invalidate path " + images + "a", "invalidate path " + images + "b1", "invalidate path " + other + "a"},
+			[]string{"invalidate path " + images + "a", "invalidate path " + images + "b1"}, []string{"push path " + images + "a", "push path " + images + "b1"}},
+		{"truncate", kind(metadata.KindTruncate, "ezdfsfile_cache"), []string{"invalidate all "},
+			[]string{"invalidate path " + images + "a", "invalidate path " + images + "b1", "invalidate path " + images + "b2"},
+			[]string{"push path " + images + "a", "push path " + images + "b1", "push path " + images + "b2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			store, feed := newStore(t), newScript()
+			put(t, store, images+"a", images+"b1", images+"b2", other+"a", images+"b3.generating")
+			front, paths, bodies := cache("t:front", cdn.Prefix, cdn.Trunk, cdn.Scope, cdn.All), cache("t:paths"), origin("t:bodies")
+			p := pipeline(t, store, quick(), []Rule{
+				{Prefix: images, Targets: "t:front, t:paths,t:bodies"}, {Prefix: "var/s/storage/", Targets: "t:front"},
+			}, front, paths, bodies)
+			run(t, p, feed)
+			feed.add(c.change, stored("var/s/storage/z"))
+			until(t, "the change behind it is delivered", func() bool { return slices.Contains(front.told(), "invalidate path var/s/storage/z") })
+			drained(t, store)
+			last := "invalidate path var/s/storage/z"
+			want(t, front.told(), append(slices.Clone(c.front), last)...)
+			want(t, paths.told(), c.paths...)
+			want(t, bodies.told(), c.bodies...)
+		})
+	}
+}
+
+// A bucket is fed before the CDN in front of it forgets, also where the bucket
+// is down for a while, and where it is told path by path.
+func TestFollowersWait(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	put(t, store, "var/a", "var/b")
+	bucket, cloud, mirror := origin("t:bucket"), cache("t:cloud", cdn.Prefix), cache("t:mirror", cdn.Prefix)
+	bucket.fail = bucket.unavailable
+	p := pipeline(t, store, quick(), []Rule{{Targets: "t:bucket>t:cloud>t:mirror,t:front"}}, bucket, cloud, mirror, cache("t:front", cdn.Prefix))
+	run(t, p, feed)
+	feed.add(stored("var/a"))
+	until(t, "the bucket is tried", func() bool { return bucket.callCount() > 2 })
+	if got := append(cloud.told(), mirror.told()...); len(got) > 0 {
+		t.Errorf("told before the bucket: %q", got)
+	}
+	cloud.mu.Lock()
+	cloud.hook = func(context.Context) {
+		if len(bucket.told()) == 0 {
+			t.Error("the cdn is told before the bucket")
+		}
+	}
+	cloud.mu.Unlock()
+	bucket.failing(nil)
+	until(t, "the last is told", func() bool { return len(mirror.told()) == 1 })
+	want(t, bucket.told(), "push path var/a")
+	feed.add(kind(metadata.KindExpirePrefix, "var/"))
+	until(t, "the last is told of a family", func() bool { return len(mirror.told()) >= 3 })
+	drained(t, store)
+	want(t, mirror.told(), "invalidate path var/a", "invalidate path var/a", "invalidate path var/b")
+	// One that refuses for good does not keep the others.
+	bucket.failing(func(cdn.Item) error { return &cdn.Error{Target: "t:bucket", Kind: cdn.ErrRefused, Reason: "no"} })
+	feed.add(stored("var/b"))
+	until(t, "the last is told all the same", func() bool { return len(mirror.told()) == 4 })
+}
+
+// Errors of every kind: refused for good, throttled, down, too often.
+func TestErrors(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	target := cache("t:a")
+	var throttled, down atomic.Int32
+	target.fail = func(i cdn.Item) error {
+		switch {
+		case i.Subject == "var/refused":
+			return &cdn.Error{Target: "t:a", Kind: cdn.ErrRefused, Status: 400, Reason: "bad URL"}
+		case i.Subject == "var/throttled" && throttled.Add(1) < 4:
+			return &cdn.Error{Target: "t:a", Kind: cdn.ErrThrottled, Status: 429, RetryAfter: time.Millisecond}
+		case i.Subject == "var/down" && down.Add(1) < 4:
+			return errors.New("connection reset")
+		case i.Subject == "var/never":
+			return target.unavailable(i)
+		}
+		return nil
+	}
+	o := quick()
+	o.MaxAttempts = 7
+	p := pipeline(t, store, o, []Rule{{Prefix: "var/", Targets: "t:a"}}, target)
+	run(t, p, feed)
+	feed.add(stored("var/refused"), stored("var/throttled"), stored("var/down"), stored("var/never"), stored("var/fine"))
+	until(t, "all have ended", func() bool { return states(t, store, "t:a")[metadata.DeliveryPending] == 0 && target.callCount() > 0 })
+	want(t, target.told(), "invalidate path var/down", "invalidate path var/fine", "invalidate path var/throttled")
+	reasons := map[string]string{}
+	for d, err := range store.Deliveries(t.Context(), metadata.DeliveryFilter{State: metadata.DeliveryFailed}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons[d.Subject] = d.Error
+	}
+	if len(reasons) != 2 || !strings.Contains(reasons["var/refused"], "bad URL") || !strings.Contains(reasons["var/never"], "after 7 attempts") {
+		t.Errorf("%q", reasons)
+	}
+}
+
+// What was delivered keeps its ID when it is tried again, and gets another when
+// it changed again.
+func TestItemIDs(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	target := cache("t:a")
+	target.fail = target.unavailable
+	p := pipeline(t, store, quick(), []Rule{{Targets: "t:a"}}, target)
+	run(t, p, feed)
+	feed.add(stored("var/a"))
+	until(t, "it was tried", func() bool { return target.callCount() >= 3 })
+	target.failing(nil)
+	drained(t, store)
+	feed.add(stored("var/a"))
+	until(t, "it was told twice", func() bool { return len(target.told()) == 2 })
+	ids := map[string]bool{}
+	for _, call := range target.calls[:len(target.calls)-1] {
+		ids[call[0].ID] = true
+	}
+	last := target.calls[len(target.calls)-1][0].ID
+	if len(ids) != 1 || ids[last] {
+		t.Errorf("%v, then %s", ids, last)
+	}
+}
+
+// A target that is down, or hangs, delays no other, and gets what waits when it
+// is back, however long the pauses had become.
+func TestOutageOfOneTarget(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	bad, good := cache("t:bad"), cache("t:good")
+	bad.fail = bad.unavailable
+	o := quick()
+	o.MaxBackoff, o.MinBackoff = time.Hour, time.Hour
+	p := pipeline(t, store, o, []Rule{{Targets: "t:bad,t:good"}}, bad, good)
+	run(t, p, feed)
+	for i := range 50 {
+		feed.add(stored(fmt.Sprint("var/", i)))
+		until(t, "the good one is told", func() bool { return len(good.told()) == i+1 })
+	}
+	until(t, "the bad one is left alone", func() bool { return p.Targets()[0].Breaker != "closed" })
+	bad.failing(nil)
+	feed.add(stored("var/new")) // with which it is found to be back
+	drained(t, store)
+	if n := len(bad.told()); n != 51 {
+		t.Errorf("told %d", n)
+	}
+}
+
+// Batches keep within the limits, and a target that takes several calls at a
+// time gets them, never two for one path.
+func TestLimits(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	target := cache("t:a", cdn.Prefix)
+	target.limits.Items, target.limits.Families, target.limits.Concurrent = 7, 2, 3
+	target.limits.Bytes, target.limits.Size = 60, func(i cdn.Item) int { return len(i.Subject) }
+	target.limits.ItemRate, target.limits.ItemBurst = 5000, 7
+	target.limits.FamilyRate, target.limits.FamilyBurst, target.limits.Rate, target.limits.Burst = 500, 1, 1000, 2
+	p := pipeline(t, store, quick(), []Rule{{Targets: "t:a"}}, target)
+	var list []changes.Change
+	for i := range 200 {
+		list = append(list, stored(fmt.Sprint("var/file", i)))
+		if i%10 == 0 {
+			list = append(list, kind(metadata.KindExpirePrefix, fmt.Sprint("var/dir", i)))
+		}
+	}
+	run(t, p, feed)
+	feed.add(list...)
+	until(t, "all are told", func() bool { return len(target.told()) >= 220 })
+	drained(t, store)
+	for _, call := range target.calls {
+		families, bytes := 0, 0
+		for _, i := range call {
+			bytes += len(i.Subject)
+			if i.Extent != cdn.Path {
+				families++
+			}
+		}
+		if len(call) > 7 || families > 2 || bytes > 60 {
+			t.Errorf("%d items, %d families, %d bytes", len(call), families, bytes)
+		}
+	}
+	told := target.told()
+	slices.Sort(told)
+	if len(slices.Compact(told)) != 220 {
+		t.Error("not every item once")
+	}
+}
+
+// Stopping waits for the call under way, writes its outcome down, and gives the
+// rest back.
+func TestStops(t *testing.T) {
+	for _, hangs := range []bool{false, true} {
+		t.Run(fmt.Sprint("hangs ", hangs), func(t *testing.T) {
+			store, feed := newStore(t), newScript()
+			target := cache("t:a")
+			target.limits.Items = 1
+			entered, leave := make(chan struct{}, 10), make(chan struct{})
+			target.hook = func(ctx context.Context) {
+				entered <- struct{}{}
+				select {
+				case <-leave:
+				case <-ctx.Done():
+				}
+			}
+			if hangs {
+				target.fail = target.unavailable
+			}
+			o := quick()
+			o.Grace = 50 * time.Millisecond
+			if !hangs {
+				o.Grace = time.Hour
+			}
+			p := pipeline(t, store, o, []Rule{{Targets: "t:a"}}, target)
+			stop := run(t, p, feed)
+			feed.add(stored("var/a"), stored("var/b"))
+			<-entered
+			if !hangs {
+				time.AfterFunc(20*time.Millisecond, func() { close(leave) })
+			}
+			stop()
+			for d, err := range store.Deliveries(t.Context(), metadata.DeliveryFilter{}) {
+				if err != nil || d.Owner != "" || d.Attempts != 0 {
+					t.Errorf("%+v, %v", d, err)
+				}
+			}
+			if n := states(t, store, "t:a")[metadata.DeliveryDelivered]; n == 1 == hangs {
+				t.Errorf("%d delivered", n)
+			}
+			if owner, _, err := store.DeliveryFeed(t.Context()); owner != "" || err != nil {
+				t.Errorf("the feed is still %q's, %v", owner, err)
+			}
+		})
+	}
+}
+
+// When changes are lost, everything is invalidated, unless told otherwise, and
+// the feed goes on.
+func TestLostChanges(t *testing.T) {
+	for _, ignore := range []bool{false, true} {
+		store, feed := newStore(t), newScript()
+		put(t, store, "var/a", "design/b")
+		all, paths := cache("t:all", cdn.All), cache("t:paths")
+		o := quick()
+		o.IgnoreLost = ignore
+		rules := []Rule{{Prefix: "var/", Targets: "t:all,t:paths", Kinds: []metadata.Kind{metadata.KindStore}}}
+		stop := run(t, pipeline(t, store, o, rules, all, paths), feed)
+		feed.add(stored("var/a"))
+		until(t, "it is told", func() bool { return len(all.told()) == 1 && len(paths.told()) == 1 })
+		stop()
+		feed.lost = true
+		stop = run(t, pipeline(t, store, o, rules, all, paths), feed)
+		until(t, "the loss is noticed", func() bool { feed.mu.Lock(); defer feed.mu.Unlock(); return !feed.lost })
+		if !ignore {
+			until(t, "everything is told", func() bool { return len(all.told()) == 2 && len(paths.told()) == 2 })
+			want(t, all.told()[1:], "invalidate all ")
+			want(t, paths.told()[1:], "invalidate path var/a")
+		}
+		feed.add(stored("var/new"))
+		until(t, "what follows is told", func() bool { return slices.Contains(all.told(), "invalidate path var/new") })
+		if ignore && len(all.told()) != 2 {
+			t.Errorf("%q", all.told())
+		}
+		stop()
+	}
+}
+
+// Of several hosts one feeds; when it leaves another goes on where it was.
+func TestFeedOfManyHosts(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	target := cache("t:a")
+	o := quick()
+	o.Lease = 300 * time.Millisecond
+	var stops []func()
+	for range 3 {
+		stops = append(stops, run(t, pipeline(t, store, o, []Rule{{Targets: "t:a"}}, target), feed))
+	}
+	for i, stop := range stops {
+		for k := range 20 {
+			feed.add(stored(fmt.Sprintf("var/%d-%d", i, k)))
+		}
+		until(t, "all are told", func() bool { return len(target.told()) == 20*(i+1) })
+		stop()
+	}
+	told := target.told()
+	slices.Sort(told)
+	if n := len(slices.Compact(told)); n != 60 {
+		t.Errorf("%d of 60", n)
+	}
+}
+
+// A path of which only the hash is told is found if anybody was told of it
+// before, and counted if not.
+func TestHashesAlone(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	target := cache("t:a")
+	p := pipeline(t, store, quick(), []Rule{{Targets: "t:a"}}, target)
+	run(t, p, feed)
+	feed.add(stored("var/known"))
+	until(t, "it is told", func() bool { return len(target.told()) == 1 })
+	feed.add(changes.Change{Kind: metadata.KindPurge, Hash: metadata.Hash("var/unknown")},
+		changes.Change{Kind: metadata.KindPurge, Hash: metadata.Hash("var/known")})
+	until(t, "it is told again", func() bool { return len(target.told()) == 2 })
+	want(t, target.told(), "invalidate path var/known", "invalidate path var/known")
+}
+
+// A large family of a target that takes paths alone: page by page, and after
+// the worker stopped in the middle it goes on there.
+func TestExpandsAndResumes(t *testing.T) {
+	store := newStore(t)
+	var names []string
+	for i := range 3*expandPage + 7 {
+		names = append(names, fmt.Sprint("var/s/storage/", i))
+	}
+	put(t, store, names...)
+	target := cache("t:a")
+	p := pipeline(t, store, quick(), []Rule{{Targets: "t:a"}}, target)
+	if n, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Prefix, "var/s/"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	leased, err := store.LeaseDeliveries(t.Context(), "t:a", "dead", 1, -time.Second)
+	if err != nil || len(leased) != 1 {
+		t.Fatal(leased, err)
+	}
+	half := "7" // as if the worker had died there
+	if held, err := store.AdvanceDelivery(t.Context(), "dead", leased[0], half, -time.Second, nil); !held || err != nil {
+		t.Fatal(held, err)
+	}
+	run(t, p, nil)
+	expected := slices.DeleteFunc(names, func(name string) bool { return metadata.Hash(name) < half })
+	until(t, "the rest is told", func() bool { return len(target.told()) >= len(expected) })
+	drained(t, store)
+	for i, name := range expected {
+		expected[i] = "invalidate path " + name
+	}
+	want(t, target.told(), expected...)
+}
+
+// A backlog becomes prefixes where most of what begins with them changed.
+func TestBacklogBecomesPrefixes(t *testing.T) {
+	store := newStore(t)
+	target := cache("t:a", cdn.Prefix)
+	target.limits.Items = 5
+	o := quick()
+	o.CoalesceAbove, o.CoalesceAtLeast = 20, 30
+	p := pipeline(t, store, o, []Rule{{Targets: "t:a"}}, target)
+	var changed, untouched []string
+	for i := range 100 {
+		changed = append(changed, fmt.Sprintf("var/all/%d/%d", i%3, i), fmt.Sprint("var/some/", i))
+		for k := range 3 {
+			untouched = append(untouched, fmt.Sprintf("var/some/other/%d-%d", i, k))
+		}
+	}
+	put(t, store, append(changed, untouched...)...)
+	if n, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Path, changed...); n != 200 || err != nil {
+		t.Fatal(n, err)
+	}
+	run(t, p, nil)
+	drained(t, store)
+	told := target.told()
+	prefixes := slices.DeleteFunc(slices.Clone(told), func(s string) bool { return strings.HasPrefix(s, "invalidate path") })
+	want(t, prefixes, "invalidate prefix var/all/")
+	for _, name := range changed {
+		if strings.HasPrefix(name, "var/some/") && !slices.Contains(told, "invalidate path "+name) {
+			t.Errorf("%s is lost", name)
+		}
+	}
+}
+
+// Caches are warmed by requests for what they forgot, as long as it is there.
+func TestWarms(t *testing.T) {
+	var asked atomic.Value
+	asked.Store("")
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked.Store(r.URL.Path) }))
+	defer server.Close()
+	store, feed := newStore(t), newScript()
+	put(t, store, "var/a b")
+	target := cache("t:a")
+	p := pipeline(t, store, quick(), []Rule{{Targets: "t:a", Warm: server.URL + "/"}}, target)
+	run(t, p, feed)
+	feed.add(stored("var/gone"), stored("var/a b"))
+	until(t, "the URL is requested", func() bool { return asked.Load() != "" })
+	if asked.Load() != "/var/a b" {
+		t.Errorf("asked for %q", asked.Load())
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	target := cache("t:a")
+	target.fail = func(i cdn.Item) error {
+		if i.Subject == "var/refused" {
+			return &cdn.Error{Target: "t:a", Kind: cdn.ErrRefused}
+		}
+		return nil
+	}
+	registry := prometheus.NewRegistry()
+	o := quick()
+	o.Registerer, o.Logger = registry, slog.New(slog.DiscardHandler)
+	p := pipeline(t, store, o, []Rule{{Targets: "t:a"}}, target)
+	run(t, p, feed)
+	feed.add(stored("var/a"), stored("var/refused"))
+	value := func(metric, label string) float64 {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			for _, m := range f.Metric {
+				if f.GetName() == metric && strings.Contains(m.String(), label) {
+					return m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+				}
+			}
+		}
+		return -1
+	}
+	until(t, "both are counted", func() bool {
+		return value("ezdfs_cdn_deliveries_total", `"delivered"`) == 1 && value("ezdfs_cdn_deliveries_total", `"failed"`) == 1
+	})
+	for metric, want := range map[string]float64{
+		"ezdfs_cdn_lag_seconds": 1, "ezdfs_cdn_changes_total": 2, "ezdfs_cdn_feeding": 1, "ezdfs_cdn_target_down": 0,
+	} {
+		if got := value(metric, ""); got != want {
+			t.Errorf("%s is %v, not %v", metric, got, want)
+		}
+	}
+}
+
+func TestNewMistakes(t *testing.T) {
+	store := newStore(t)
+	rules, err := NewRules([]Rule{{Prefix: "var/", Targets: "t:a>t:b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(store, []cdn.Target{cache("t:a")}, rules, Options{}); err == nil || !strings.Contains(err.Error(), "t:b") {
+		t.Errorf("a target that is not there: %v", err)
+	}
+	if _, err := New(store, []cdn.Target{cache("t:a"), cache("t:b"), cache("t:a")}, rules, Options{}); err == nil {
+		t.Error("two of one name")
+	}
+	p := pipeline(t, store, Options{}, nil, cache("t:a"))
+	if _, err := p.Enqueue(t.Context(), "t:c", cdn.Push, cdn.Path, "x"); err == nil || !strings.Contains(err.Error(), "t:c") {
+		t.Errorf("a target that is not there: %v", err)
+	}
+	bare, err := metadata.Open(t.Context(), metadata.Config{Engine: metadata.SQLite, Name: t.TempDir() + "/x.db", Create: true, Layout: testLayout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	if err := pipeline(t, bare, Options{}, nil, cache("t:a")).Run(t.Context(), newScript()); err == nil || !strings.Contains(err.Error(), "dfsctl schema create") {
+		t.Errorf("without tables: %v", err)
+	}
+}

@@ -1,0 +1,351 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+
+	"example.com/ezdfs/cdn"
+	"example.com/ezdfs/metadata"
+)
+
+const (
+	// defaultBatch is how many deliveries are leased where the target sets no
+	// limit.
+	defaultBatch = 500
+	// probeBatch is how many are tried where a target may be back.
+	probeBatch = 10
+	// probePause is how long to wait for somebody who tries whether a target is
+	// back.
+	probePause = 50 * time.Millisecond
+	// finishTimeout bounds what has to be written down at the end.
+	finishTimeout = 10 * time.Second
+)
+
+// worker delivers to one target. What one target does delays no other: it has a
+// loop, a breaker and limits of its own.
+type worker struct {
+	*Pipeline
+	target  cdn.Target
+	limits  cdn.Limits
+	buckets buckets
+	breaker circuitbreaker.CircuitBreaker[any]
+	slots   chan struct{} // calls under way
+	woken   chan struct{} // something may be due
+	resume  atomic.Int64  // nothing is sent before; nanoseconds since 1970
+	folded  time.Time     // when it was last looked for prefixes
+}
+
+func newWorker(p *Pipeline, t cdn.Target) *worker {
+	limits := t.Limits()
+	w := &worker{Pipeline: p, target: t, limits: limits, buckets: newBuckets(limits),
+		slots: make(chan struct{}, max(1, limits.Concurrent)), woken: make(chan struct{}, 1)}
+	w.breaker = circuitbreaker.NewBuilder[any]().
+		WithFailureThreshold(uint(p.options.BreakerFailures)).WithSuccessThreshold(1).
+		WithDelay(p.options.BreakerDelay).WithJitterFactor(0.2).
+		OnOpen(func(circuitbreaker.StateChangedEvent) {
+			p.logger.Warn("a target is left alone for a moment", "target", t.Name(), "for", p.options.BreakerDelay)
+		}).Build()
+	return w
+}
+
+// does reports whether the target does what is asked for.
+func (w *worker) does(action cdn.Action) bool { return slices.Contains(w.limits.Actions, action) }
+
+// covers reports whether the target takes an item as it is.
+func (w *worker) covers(i cdn.Item) bool {
+	if i.Extent == cdn.Path {
+		return true
+	}
+	return slices.Contains(w.limits.Extents, i.Extent) && (w.limits.Takes == nil || w.limits.Takes(i))
+}
+
+// run delivers until ctx is done, and then waits for what is under way, which
+// hard ends.
+func (w *worker) run(ctx, hard context.Context) {
+	var underWay sync.WaitGroup
+	defer underWay.Wait()
+	for w.ready(ctx) {
+		owner := newOwner()
+		size := w.batchSize()
+		leased, err := w.store.LeaseDeliveries(ctx, w.target.Name(), owner, size, w.options.Lease)
+		switch {
+		case err != nil:
+			<-w.slots
+			if ctx.Err() == nil {
+				w.logger.WarnContext(ctx, "deliveries cannot be taken from the ledger; trying again", "target", w.target.Name(), "error", err)
+			}
+			sleep(ctx, feedPause)
+			continue
+		case len(leased) == 0:
+			<-w.slots
+		default:
+			underWay.Go(func() {
+				defer func() { <-w.slots }()
+				w.deliver(ctx, hard, &lease{owner: owner, left: leased})
+			})
+		}
+		if len(leased) < size {
+			w.rest(ctx)
+		} else {
+			w.fold(ctx)
+		}
+	}
+}
+
+// rest waits for something to be due, and a moment at least, for a batch to
+// gather.
+func (w *worker) rest(ctx context.Context) {
+	poll := time.NewTimer(w.options.Poll)
+	defer poll.Stop()
+	select {
+	case <-ctx.Done():
+	case <-poll.C:
+	case <-w.woken:
+		sleep(ctx, w.options.Linger)
+	}
+}
+
+// ready waits until the target may be called and takes a slot. It reports
+// false when ctx is done.
+func (w *worker) ready(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case w.slots <- struct{}{}:
+	}
+	for {
+		wait := max(w.buckets.untilCall(), time.Until(time.Unix(0, w.resume.Load())))
+		switch w.breaker.State() {
+		case circuitbreaker.OpenState:
+			wait = max(wait, w.breaker.RemainingDelay())
+		case circuitbreaker.HalfOpenState: // somebody tries
+			wait = max(wait, probePause)
+		}
+		if wait <= 0 {
+			if ctx.Err() == nil {
+				return true
+			}
+		} else if sleep(ctx, wait) {
+			continue
+		}
+		<-w.slots
+		return false
+	}
+}
+
+func (w *worker) batchSize() int {
+	size := defaultBatch
+	if w.limits.Items > 0 {
+		size = min(w.limits.Items, 2*defaultBatch)
+	}
+	if !w.breaker.IsClosed() {
+		size = min(size, probeBatch)
+	}
+	return size
+}
+
+// lease is what a worker has taken and not finished yet.
+type lease struct {
+	owner string
+	mu    sync.Mutex
+	left  []metadata.Delivery
+}
+
+// remaining returns a copy of what is left.
+func (l *lease) remaining() []metadata.Delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.left)
+}
+
+// drop takes out what is finished.
+func (l *lease) drop(outcomes []metadata.Outcome) {
+	finished := make(map[string]bool, len(outcomes))
+	for _, o := range outcomes {
+		finished[o.Delivery.Extent+"\x00"+o.Delivery.Subject] = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left = slices.DeleteFunc(l.left, func(d metadata.Delivery) bool { return finished[d.Extent+"\x00"+d.Subject] })
+}
+
+// deliver delivers what was leased. Whatever is left in the end, because the
+// worker has to stop or could not go on, is given back.
+func (w *worker) deliver(ctx, hard context.Context, l *lease) {
+	done := make(chan struct{})
+	var renewing sync.WaitGroup
+	renewing.Go(func() { w.renew(hard, l, done) })
+	defer renewing.Wait()
+	defer close(done)
+	defer w.giveBack(hard, l)
+
+	if !w.breaker.TryAcquirePermit() {
+		return
+	}
+	called := false
+	defer func() {
+		if !called && !w.breaker.IsClosed() { // nothing was learnt, and others wait for what we learn
+			w.breaker.RecordFailure()
+		}
+	}()
+	var items []metadata.Delivery
+	for _, d := range l.remaining() {
+		if w.covers(item(d)) {
+			items = append(items, d)
+			continue
+		}
+		w.expand(ctx, l, d)
+	}
+	prepared, err := w.prepare(hard, items)
+	if err != nil {
+		w.logger.WarnContext(ctx, "the rows of deliveries cannot be read; trying again", "target", w.target.Name(), "error", err)
+		return
+	}
+	for _, batch := range pack(prepared, w.limits) {
+		if ctx.Err() != nil || w.breaker.IsOpen() || !w.buckets.wait(ctx, batch) {
+			return
+		}
+		called = true
+		w.send(hard, l, batch)
+	}
+}
+
+// prepared is a delivery as it is sent.
+type prepared struct {
+	metadata.Delivery
+	item cdn.Item
+}
+
+// prepare completes items with the rows as they are now. What has no live row
+// is not pushed: there is nothing that could be taken.
+func (w *worker) prepare(ctx context.Context, list []metadata.Delivery) ([]prepared, error) {
+	var names []string
+	for _, d := range list {
+		if d.Extent == metadata.DeliveryPath {
+			names = append(names, d.Subject)
+		}
+	}
+	rows, err := w.store.GetMany(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]prepared, len(list))
+	for k, d := range list {
+		i := item(d)
+		row, there := rows[d.Subject]
+		if there && i.Extent == cdn.Path {
+			i.Row = row
+		}
+		if i.Action == cdn.Push && (!there || !row.Live()) && w.does(cdn.Invalidate) || !w.does(i.Action) {
+			i.Action = cdn.Invalidate
+		}
+		items[k] = prepared{d, i}
+	}
+	return items, nil
+}
+
+// send makes one call and writes down what became of it.
+func (w *worker) send(hard context.Context, l *lease, batch []prepared) {
+	items := make([]cdn.Item, len(batch))
+	for k, b := range batch {
+		items[k] = b.item
+	}
+	began := time.Now()
+	errs := w.target.Deliver(hard, items)
+	w.metrics.called(w.target.Name(), time.Since(began))
+	if len(errs) != len(items) {
+		errs = make([]error, len(items))
+		for k := range errs {
+			errs[k] = errors.New("the target did not answer for every item")
+		}
+	}
+	w.judge(hard, errs)
+	if hard.Err() != nil && !slices.Contains(errs, nil) {
+		return // we stopped; it is given back
+	}
+	w.finish(hard, l, w.outcomes(batch, errs))
+	w.warm(batch, errs)
+}
+
+// judge tells the breaker of a call, and hastens what waits when the target is
+// back after an outage.
+func (w *worker) judge(ctx context.Context, errs []error) {
+	wasClosed := w.breaker.IsClosed()
+	answered := slices.ContainsFunc(errs, func(err error) bool {
+		return err == nil || errors.Is(err, cdn.ErrRefused) || errors.Is(err, cdn.ErrThrottled)
+	})
+	if !answered {
+		w.breaker.RecordFailure()
+		return
+	}
+	w.breaker.RecordSuccess()
+	if !wasClosed && w.breaker.IsClosed() {
+		w.logger.Info("a target is back", "target", w.target.Name())
+		w.hasten(ctx)
+	}
+}
+
+// finish writes outcomes down, with what follows from them. The ledger may be
+// down for a moment: as long as the lease lasts, it is tried again.
+func (w *worker) finish(ctx context.Context, l *lease, outcomes []metadata.Outcome) {
+	var next []metadata.Delivery
+	for _, o := range outcomes {
+		if o.State != metadata.DeliveryPending && w.covers(item(o.Delivery)) {
+			next = w.followers(next, o.Delivery)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(w.options.Lease, finishTimeout))
+	defer cancel()
+	for {
+		err := w.store.FinishDeliveries(ctx, l.owner, outcomes, next...)
+		if err == nil {
+			break
+		}
+		w.logger.WarnContext(ctx, "what was delivered cannot be written down; trying again", "target", w.target.Name(), "error", err)
+		if !sleep(ctx, feedPause) {
+			return // it comes back when the lease is over
+		}
+	}
+	l.drop(outcomes)
+	w.metrics.finished(w.target.Name(), outcomes)
+	w.wake(next)
+}
+
+// giveBack lets others have what is left of a lease at once.
+func (w *worker) giveBack(ctx context.Context, l *lease) {
+	var outcomes []metadata.Outcome
+	for _, d := range l.remaining() {
+		outcomes = append(outcomes, metadata.Outcome{Delivery: d, State: metadata.DeliveryPending})
+	}
+	if len(outcomes) > 0 {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+		defer cancel()
+		if err := w.store.FinishDeliveries(ctx, l.owner, outcomes); err != nil {
+			w.logger.WarnContext(ctx, "deliveries cannot be given back; they are taken anew when the lease is over", "target", w.target.Name(), "error", err)
+		}
+	}
+}
+
+// renew keeps a lease until done.
+func (w *worker) renew(ctx context.Context, l *lease, done <-chan struct{}) {
+	every := time.NewTicker(w.options.Lease / 3)
+	defer every.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ctx.Done():
+			return
+		case <-every.C:
+			if _, err := w.store.RenewDeliveries(ctx, l.owner, w.options.Lease, l.remaining()); err != nil && ctx.Err() == nil {
+				w.logger.WarnContext(ctx, "a lease could not be renewed; another worker may deliver the same again", "target", w.target.Name(), "error", err)
+			}
+		}
+	}
+}
