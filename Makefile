@@ -1,6 +1,7 @@
 # make test    everything, on the real services, with the race detector
 # make lint    gofmt, vet, staticcheck, current documentation
 # make bench   the benchmark table of the README
+# make bench-gateway   dfsctl serve beside nginx, Caddy and net/http, with wrk
 # make build   bin/dfsctl, static
 # make dist    dfsctl for every supported platform
 
@@ -12,7 +13,7 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: test lint bench build dist docs services clean
+.PHONY: test lint bench bench-gateway build dist docs services clean
 
 test: services
 	DFS_TEST_SERVICES=required $(GO) test -race -timeout 15m ./...
@@ -30,6 +31,9 @@ lint:
 # docs writes the tables of the README that come from the source.
 docs:
 	$(GO) run ./internal/docgen
+
+bench-gateway: services
+	DFS_BENCH=1 DFS_TEST_SERVICES=required $(GO) test -run 'Table|Connections' -timeout 30m -v ./internal/gatewaybench
 
 bench: services
 	DFS_TEST_SERVICES=required $(GO) run ./internal/benchtable
