@@ -56,6 +56,7 @@ type Settings struct {
 	S3  map[string]S3  `kind:"s3" file:"dfsamazons3.ini" group:"BackendSettings"`
 	GCS map[string]GCS `kind:"gcs" file:"dfsgcs.ini" group:"BackendSettings"`
 
+	CDN CDN `file:"cdn.ini" group:"CDN"`
 	// Targets are told of changes.
 	Targets Targets `file:"cdn.ini"`
 
