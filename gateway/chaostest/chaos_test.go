@@ -55,7 +55,7 @@ func TestChaos(t *testing.T) {
 	before := resources(t)
 	g := start(t, s3)
 	clients := g.load(t)
-	clients.expect("at first", calm, unmarked)
+	clients.expect("at first", 0, calm, unmarked)
 
 	databaseDown := calm.with(expectation{absent: {503}})
 	storeDown := calm.with(expectation{largeS: {503}})
@@ -75,10 +75,10 @@ func TestChaos(t *testing.T) {
 	} {
 		event.begin()
 		clients.settle(event.name, event.meanwhile, event.marks)
-		clients.expect(event.name, event.meanwhile, event.marks)
+		clients.expect(event.name, outage(), event.meanwhile, event.marks)
 		event.end()
 		clients.settle("after: "+event.name, calm, unmarked)
-		clients.expect("after: "+event.name, calm, unmarked)
+		clients.expect("after: "+event.name, 0, calm, unmarked)
 	}
 	clients.stop()
 	g.stop(t)

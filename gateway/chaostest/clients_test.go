@@ -152,10 +152,10 @@ func (c *clients) settle(phase string, want expectation, m marks) {
 const enough = 10
 
 // expect looks at all answers for a while.
-func (c *clients) expect(phase string, want expectation, m marks) {
+func (c *clients) expect(phase string, atLeast time.Duration, want expectation, m marks) {
 	c.t.Helper()
 	begin, seen := time.Now(), map[string]int{}
-	for time.Since(begin) < outage() || len(seen) < len(want) || slices.ContainsFunc(values(seen), func(n int) bool { return n < enough }) {
+	for time.Since(begin) < atLeast || len(seen) < len(want) || slices.ContainsFunc(values(seen), func(n int) bool { return n < enough }) {
 		a := <-c.answers
 		if a.begun.Before(begin) {
 			continue
