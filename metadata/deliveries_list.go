@@ -14,7 +14,6 @@ type DeliveryStats struct {
 	Target    string
 	Pending   int64
 	Oldest    time.Time // of the changes that are pending; zero for none
-	UnderWay  int64     // of those pending, what somebody delivers now
 	Failed    int64
 	Delivered int64 // within the last hour
 }
@@ -162,6 +161,12 @@ func (s *Store) RetryDeliveries(ctx context.Context, target string, which ...Del
 		}
 	}
 	return total, nil
+}
+
+// DropDeliveries forgets everything about a target that is no more, what is
+// pending included, and returns how much there was.
+func (s *Store) DropDeliveries(ctx context.Context, target string) (int64, error) {
+	return s.eachDelivery(ctx, "drop", "DELETE FROM "+quoted(ledgerTable), "", target)
 }
 
 // HastenDeliveries makes what waits for another try due at once: the target is

@@ -238,6 +238,12 @@ func TestDeliveriesAreListedAndPruned(t *testing.T) {
 		if left := deliveriesOf(t, s, DeliveryFilter{}); len(left) != 2 {
 			t.Errorf("%d are left", len(left))
 		}
+		if n, err := s.DropDeliveries(t.Context(), "t:1"); n != 1 || err != nil {
+			t.Errorf("%d dropped, %v", n, err)
+		}
+		if left := deliveriesOf(t, s, DeliveryFilter{}); len(left) != 1 {
+			t.Errorf("%d are left", len(left))
+		}
 	})
 }
 

@@ -16,5 +16,5 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		os.Exit(playWorker(role))
 	}
-	goleak.VerifyTestMain(testservice.Main(m, maria.Close))
+	goleak.VerifyTestMain(testservice.Main(m, maria.Close, logging.Close))
 }

@@ -142,10 +142,12 @@ const (
 // upkeep counts for the metrics and prunes until ctx is done.
 func (p *Pipeline) upkeep(ctx context.Context) {
 	var pruned time.Time
+	told := make(map[string]bool)
 	for {
 		stats, err := p.store.DeliveryStats(ctx)
 		if err == nil {
 			p.metrics.setBacklog(stats)
+			p.reportOrphans(ctx, stats, told)
 		}
 		if time.Since(pruned) > pruneEvery {
 			pruned = time.Now()
@@ -159,6 +161,17 @@ func (p *Pipeline) upkeep(ctx context.Context) {
 		}
 		if !sleep(ctx, upkeepEvery) {
 			return
+		}
+	}
+}
+
+// reportOrphans says once of each target that this process does not have that
+// something waits for it.
+func (p *Pipeline) reportOrphans(ctx context.Context, stats []metadata.DeliveryStats, told map[string]bool) {
+	for _, s := range stats {
+		if s.Pending > 0 && p.workers[s.Target] == nil && !told[s.Target] {
+			told[s.Target] = true
+			p.logger.WarnContext(ctx, "deliveries wait for a target that cdn.ini does not have", "target", s.Target, "pending", s.Pending)
 		}
 	}
 }
