@@ -1,8 +1,10 @@
 package frontends
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"example.com/ezdfs/gateway/gatewaytest"
@@ -81,6 +83,41 @@ func TestSendfile(t *testing.T) {
 				}
 			}
 			gatewaytest.RunHostile(t, url)
+			bodiless(t, s, url)
+			if name == "nginx" { // mod_xsendfile cannot be kept from it
+				linked(t, s, url)
+			}
 		})
+	}
+}
+
+// bodiless: where the web server finds no body, such as on a share that is not
+// mounted, nobody may keep its answer, which has the headers of the file.
+func bodiless(t *testing.T, s *stack, url string) {
+	t.Helper()
+	const gone = "var/site/storage/gw/bodiless.txt"
+	s.store(t, gone, "gone")
+	if err := os.Remove(filepath.Join(s.mount, gone)); err != nil {
+		t.Fatal(err)
+	}
+	a := ask(t, "GET", url+"/"+gone)
+	kept := strings.Join(a.Header.Values("Cache-Control"), ",")
+	if a.StatusCode < 400 || strings.Contains(kept, "max-age") && !strings.Contains(kept, "no-store") {
+		t.Errorf("without a body: %d, Cache-Control %q", a.StatusCode, kept)
+	}
+}
+
+// linked: a link on the mount leads nobody out of it.
+func linked(t *testing.T, s *stack, url string) {
+	t.Helper()
+	const link = "var/site/storage/gw/link.txt"
+	outside := filepath.Join(t.TempDir(), "secret")
+	s.store(t, link, "secret")
+	if err := errors.Join(os.WriteFile(outside, []byte("secret"), 0o644), os.Remove(filepath.Join(s.mount, link)),
+		os.Symlink(outside, filepath.Join(s.mount, link))); err != nil {
+		t.Fatal(err)
+	}
+	if a := ask(t, "GET", url+"/"+link); a.StatusCode < 400 {
+		t.Errorf("%d %q", a.StatusCode, a.body)
 	}
 }
