@@ -125,3 +125,15 @@ func TestMaxRequests(t *testing.T) {
 		t.Errorf("the next got %s", response.Status)
 	}
 }
+
+// TestAdminIsNotPublic: two listeners of one process can share an address, and
+// the kernel would send every other client to the wrong one.
+func TestAdminIsNotPublic(t *testing.T) {
+	s, err := Listen(t.Context(), Options{Listen: []string{"127.0.0.1:1", "127.0.0.1:65000"}, AdminListen: "127.0.0.1:65000"})
+	if err == nil {
+		s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "AdminListen") {
+		t.Errorf("%v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +104,10 @@ func (o Options) check() error {
 	}
 	if len(o.Listen)+len(o.Sockets) == 0 {
 		return errors.New("[Gateway] Listen: no address to serve on")
+	}
+	if o.AdminListen != "" && slices.Contains(o.Listen, o.AdminListen) && !strings.HasSuffix(o.AdminListen, ":0") {
+		// Both could be bound, and would share the public's connections.
+		return fmt.Errorf("[Gateway] AdminListen: %s is in Listen too; the public must not get there", o.AdminListen)
 	}
 	return nil
 }
