@@ -65,7 +65,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 	if o.TLSCertificate != "" {
 		var err error
 		if s.cert, err = newCertificate(o.TLSCertificate, o.TLSKey, o.Logger); err != nil {
-			errs = append(errs, fmt.Errorf("TLS: %w", err))
+			errs = append(errs, err)
 		}
 	}
 	bind := func(to *[]net.Listener, addresses ...string) {

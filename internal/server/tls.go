@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -72,7 +73,7 @@ func (c *certificate) read() error {
 	stamps := c.look()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return err
+		return fmt.Errorf("[Gateway] TLSCertificate %s, TLSKey %s: %w", c.certFile, c.keyFile, err)
 	}
 	c.pair, c.stamps = &pair, stamps
 	return nil

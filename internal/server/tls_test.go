@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -134,5 +135,20 @@ func touch(t *testing.T, file string) {
 	later := time.Now().Add(time.Minute)
 	if err := os.Chtimes(file, later, later); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWrongCertificateIsNamed: the files that are to be mended, and the keys
+// of file.ini that name them.
+func TestWrongCertificateIsNamed(t *testing.T) {
+	files := writePair(t, t.TempDir(), 1)
+	if err := os.WriteFile(files.key, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Listen(t.Context(), Options{Listen: []string{"127.0.0.1:0"}, TLSCertificate: files.cert, TLSKey: files.key})
+	for _, want := range []string{"[Gateway] TLSCertificate", files.cert, files.key} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
