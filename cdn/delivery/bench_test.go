@@ -53,7 +53,7 @@ func BenchmarkChanges(b *testing.B) {
 		var targets []cdn.Target
 		var all []*counting
 		for i := range 3 {
-			c := &counting{fake: *cache(fmt.Sprint("t:", i))}
+			c := &counting{fake: *cache(fmt.Sprint("t:", i)), lags: make([]time.Duration, 0, 2*rate*seconds)}
 			all, targets = append(all, c), append(targets, c)
 		}
 		stop := run(b, pipeline(b, store, Options{}, []Rule{{Targets: "t:0,t:1,t:2"}}, targets...), source)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -11,8 +12,16 @@ import (
 
 // pack splits what is to be sent into batches that a target takes in one call,
 // in order. An item that alone is more than the limits is a batch by itself,
-// for the target to judge.
+// for the target to judge. Where calls for families are counted apart, families
+// come last and have batches of their own: paths need not wait for them.
 func pack(list []prepared, limits cdn.Limits) [][]prepared {
+	if limits.FamilyRate > 0 {
+		isPath := func(p prepared) bool { return p.item.Extent == cdn.Path }
+		apart := limits
+		apart.FamilyRate = 0
+		return append(pack(slices.DeleteFunc(slices.Clone(list), func(p prepared) bool { return !isPath(p) }), apart),
+			pack(slices.DeleteFunc(slices.Clone(list), isPath), apart)...)
+	}
 	var batches [][]prepared
 	families, bytes := 0, 0
 	for _, p := range list {
@@ -57,16 +66,24 @@ func newBuckets(l cdn.Limits) buckets {
 // untilCall is how long it takes until a call may be made. What is due is
 // leased only then: what waits in the ledger can still be joined.
 func (b buckets) untilCall() time.Duration {
-	wait := time.Duration(0)
-	for _, l := range []*rate.Limiter{b.calls, b.items} {
-		if l == nil {
-			continue
-		}
-		if missing := 1 - l.Tokens(); missing > 0 {
-			wait = max(wait, time.Duration(missing/float64(l.Limit())*float64(time.Second)))
-		}
+	return max(untilToken(b.calls), untilToken(b.items))
+}
+
+// untilFamily is how long it takes until a batch may be sent that is one of
+// families, as far as those are counted apart.
+func (b buckets) untilFamily(batch []prepared) time.Duration {
+	if b.families == nil || batch[0].item.Extent == cdn.Path {
+		return 0
 	}
-	return wait
+	return untilToken(b.families)
+}
+
+// untilToken is how long it takes until a bucket holds a token.
+func untilToken(l *rate.Limiter) time.Duration {
+	if l == nil {
+		return 0
+	}
+	return max(0, time.Duration((1-l.Tokens())/float64(l.Limit())*float64(time.Second)))
 }
 
 // wait takes the tokens of a batch. It reports false when ctx is done first.

@@ -150,31 +150,6 @@ func (w *worker) batchSize() int {
 	return size
 }
 
-// lease is what a worker has taken and not finished yet.
-type lease struct {
-	owner string
-	mu    sync.Mutex
-	left  []metadata.Delivery
-}
-
-// remaining returns a copy of what is left.
-func (l *lease) remaining() []metadata.Delivery {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.left)
-}
-
-// drop takes out what is finished.
-func (l *lease) drop(outcomes []metadata.Outcome) {
-	finished := make(map[string]bool, len(outcomes))
-	for _, o := range outcomes {
-		finished[o.Delivery.Extent+"\x00"+o.Delivery.Subject] = true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.left = slices.DeleteFunc(l.left, func(d metadata.Delivery) bool { return finished[d.Extent+"\x00"+d.Subject] })
-}
-
 // deliver delivers what was leased. Whatever is left in the end, because the
 // worker has to stop or could not go on, is given back.
 func (w *worker) deliver(ctx, hard context.Context, l *lease) {
@@ -208,6 +183,10 @@ func (w *worker) deliver(ctx, hard context.Context, l *lease) {
 		return
 	}
 	for _, batch := range pack(prepared, w.limits) {
+		if wait := w.buckets.untilFamily(batch); wait > 0 {
+			w.postpone(hard, l, batch, wait)
+			continue
+		}
 		if ctx.Err() != nil || w.breaker.IsOpen() || !w.buckets.wait(ctx, batch) {
 			return
 		}
@@ -315,37 +294,4 @@ func (w *worker) finish(ctx context.Context, l *lease, outcomes []metadata.Outco
 	l.drop(outcomes)
 	w.metrics.finished(w.target.Name(), outcomes)
 	w.wake(next)
-}
-
-// giveBack lets others have what is left of a lease at once.
-func (w *worker) giveBack(ctx context.Context, l *lease) {
-	var outcomes []metadata.Outcome
-	for _, d := range l.remaining() {
-		outcomes = append(outcomes, metadata.Outcome{Delivery: d, State: metadata.DeliveryPending})
-	}
-	if len(outcomes) > 0 {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-		defer cancel()
-		if err := w.store.FinishDeliveries(ctx, l.owner, outcomes); err != nil {
-			w.logger.WarnContext(ctx, "deliveries cannot be given back; they are taken anew when the lease is over", "target", w.target.Name(), "error", err)
-		}
-	}
-}
-
-// renew keeps a lease until done.
-func (w *worker) renew(ctx context.Context, l *lease, done <-chan struct{}) {
-	every := time.NewTicker(w.options.Lease / 3)
-	defer every.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case <-ctx.Done():
-			return
-		case <-every.C:
-			if _, err := w.store.RenewDeliveries(ctx, l.owner, w.options.Lease, l.remaining()); err != nil && ctx.Err() == nil {
-				w.logger.WarnContext(ctx, "a lease could not be renewed; another worker may deliver the same again", "target", w.target.Name(), "error", err)
-			}
-		}
-	}
 }
