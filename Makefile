@@ -33,7 +33,7 @@ docs:
 	$(GO) run ./internal/docgen
 
 bench-gateway: services
-	DFS_BENCH=1 DFS_TEST_SERVICES=required $(GO) test -run 'Table|Connections' -timeout 30m -v ./internal/gatewaybench
+	DFS_BENCH=1 DFS_TEST_SERVICES=required $(GO) test -count 1 -run 'Table|Connections' -timeout 30m -v ./internal/gatewaybench
 
 bench: services
 	DFS_TEST_SERVICES=required $(GO) run ./internal/benchtable
