@@ -82,6 +82,7 @@ func (x *exchange) redirect(name, location string, kind Redirect) error {
 	if kind == RedirectPublic {
 		x.setFreshness(row.Row, validatorsOf(row.Row, x.now))
 		x.setAge(row)
+		x.setSurrogateKeys(x.w.Header(), x.describe(row.Row))
 		x.w.Header().Del("Etag") // it is the file's, not the redirect's
 	} else {
 		x.w.Header().Set("Cache-Control", "no-store")

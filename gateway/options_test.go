@@ -213,6 +213,21 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// TestRedirectsCanBePurged: what a cache keeps of a redirect has the keys of
+// its file; what it must not keep needs none.
+func TestRedirectsCanBePurged(t *testing.T) {
+	f := fakeFile("0123456789")
+	f.url = "https://bucket.example/a"
+	f.signed = func(time.Duration) (string, error) { return f.url + "?s", nil }
+	for kind, want := range map[gateway.Redirect]bool{gateway.RedirectPublic: true, gateway.RedirectSigned: false} {
+		o := gateway.Options{MaxAge: time.Hour, XKey: true, Redirects: map[string]gateway.Redirect{"var/": kind}}
+		w := get(t, gateway.New(f, o), "GET", target)
+		if w.Code != 302 || (w.Header().Get("Xkey") != "") != want {
+			t.Errorf("%s: %d %v", kind, w.Code, w.Header())
+		}
+	}
+}
+
 // TestPrivateFilesAreNotSentToTheirPublicURL, and a signed one outlives no
 // gateway URL.
 func TestPrivateFilesAreNotSentToTheirPublicURL(t *testing.T) {
