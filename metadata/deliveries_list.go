@@ -114,13 +114,7 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter) iter.Seq2[Deli
 func (s *Store) deliveriesIn(ctx context.Context, target string, state DeliveryState, yield func(Delivery, error) bool) bool {
 	since, hash := int64(-1<<62), ""
 	for {
-		var page []Delivery
-		err := s.retry(ctx, func(ctx context.Context) (bool, error) {
-			var err error
-			page, err = s.deliveries(ctx, quoted(ledgerTable)+" WHERE `target` = ? AND `state` = ? AND `since` >= ?"+
-				" AND (`since` > ? OR `hash` > ?) ORDER BY `since`, `hash` LIMIT ?", target, state, since, since, hash, defaultPageSize)
-			return true, err
-		})
+		page, err := s.deliveriesAfter(ctx, target, state, since, hash)
 		if err != nil {
 			yield(Delivery{}, err)
 			return false
@@ -136,6 +130,30 @@ func (s *Store) deliveriesIn(ctx context.Context, target string, state DeliveryS
 		last := page[len(page)-1]
 		since, hash = last.Since.UnixMicro(), last.Hash()
 	}
+}
+
+// deliveriesAfter returns the page behind a place: what is as old, which may be
+// a million members of a family, then what is younger. One condition for both
+// would read all that is as old for every page.
+func (s *Store) deliveriesAfter(ctx context.Context, target string, state DeliveryState, since int64, hash string) (page []Delivery, err error) {
+	const from, order = " WHERE `target` = ? AND `state` = ? AND ", " ORDER BY `since`, `hash` LIMIT ?"
+	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
+		page, err = s.deliveries(ctx, quoted(ledgerTable)+from+"`since` = ? AND `hash` > ?"+order, target, state, since, hash, defaultPageSize)
+		if err != nil || len(page) == defaultPageSize {
+			return true, err
+		}
+		younger, err := s.deliveries(ctx, quoted(ledgerTable)+from+"`since` > ?"+order, target, state, since, defaultPageSize-len(page))
+		page = append(page, younger...)
+		return true, err
+	})
+	return page, err
+}
+
+// Backlog counts what is pending for a target as far as a limit.
+func (s *Store) Backlog(ctx context.Context, target string, limit int) (n int, err error) {
+	err = s.ledgerRow(ctx, []any{&n}, "SELECT COUNT(*) FROM (SELECT 1 FROM "+quoted(ledgerTable)+
+		" WHERE `target` = ? AND `state` = ? LIMIT ?) AS `some`", target, DeliveryPending, limit)
+	return n, err
 }
 
 // PruneDeliveries deletes what was delivered longer ago than that and returns

@@ -224,6 +224,11 @@ func TestDeliveriesAreListedAndPruned(t *testing.T) {
 		if err != nil || stats[0].Pending != n || !stats[0].Oldest.Equal(time.UnixMicro(1)) || stats[1] != (DeliveryStats{Target: "none"}) {
 			t.Errorf("%+v, %v", stats, err)
 		}
+		for limit, want := range map[int]int{5: 5, n + 10: n} {
+			if got, err := s.Backlog(t.Context(), "t:1", limit); got != want || err != nil {
+				t.Errorf("a backlog of %d, %v", got, err)
+			}
+		}
 		got, err := s.LeaseDeliveries(t.Context(), "t:1", "w", n-1, time.Hour)
 		if err != nil || len(got) != n-1 {
 			t.Fatalf("%d leased, %v", len(got), err)

@@ -15,15 +15,18 @@ const (
 	feedPause = time.Second
 	// feedLinger is how long changes gather for one transaction.
 	feedLinger = 5 * time.Millisecond
+	// maxFeedLease bounds how long no change is delivered when the host dies
+	// that has the feed. Losing it too early costs nothing but a moment.
+	maxFeedLease = 10 * time.Second
 )
 
 // feed turns changes into deliveries until ctx is done, whenever no other host
 // does.
 func (p *Pipeline) feed(ctx context.Context, source changes.Source) {
-	f := &feeder{Pipeline: p, source: source, owner: newOwner()}
+	f := &feeder{Pipeline: p, source: source, owner: newOwner(), lease: min(p.options.Lease, maxFeedLease)}
 	defer f.leave(ctx)
 	for ctx.Err() == nil {
-		position, taken, err := p.store.TakeDeliveryFeed(ctx, f.owner, p.options.Lease)
+		position, taken, err := p.store.TakeDeliveryFeed(ctx, f.owner, f.lease)
 		wait := feedPause
 		switch {
 		case err != nil:
@@ -32,7 +35,7 @@ func (p *Pipeline) feed(ctx context.Context, source changes.Source) {
 			err = f.from(ctx, changes.Position(position))
 			p.metrics.feeding.Set(0)
 		default:
-			wait = p.options.Lease / 3
+			wait = f.lease / 3
 		}
 		if ctx.Err() != nil {
 			return
@@ -49,6 +52,7 @@ type feeder struct {
 	*Pipeline
 	source changes.Source
 	owner  string
+	lease  time.Duration
 	// complained is when it was last logged that a change has no name.
 	complained time.Time
 }
@@ -110,7 +114,7 @@ func (f *feeder) from(ctx context.Context, position changes.Position) error {
 
 // follow commits what the stream yields, in batches, and renews the lease.
 func (f *feeder) follow(ctx context.Context, stream <-chan seen, position changes.Position) error {
-	renew := time.NewTicker(f.options.Lease / 3)
+	renew := time.NewTicker(f.lease / 3)
 	defer renew.Stop()
 	for {
 		var batch []changes.Change
@@ -181,7 +185,7 @@ func (f *feeder) commit(ctx context.Context, batch []changes.Change, position ch
 
 func (f *feeder) advance(ctx context.Context, list []metadata.Delivery, position changes.Position, n int) error {
 	err := f.store.Update(ctx, func(tx *metadata.Tx) error {
-		if err := tx.AdvanceDeliveryFeed(f.owner, string(position), f.options.Lease); err != nil {
+		if err := tx.AdvanceDeliveryFeed(f.owner, string(position), f.lease); err != nil {
 			return err
 		}
 		return tx.Enqueue(list...)

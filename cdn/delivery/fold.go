@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// foldEvery is the time between two looks for prefixes.
-	foldEvery = 10 * time.Second
+	// foldEvery is the time between two looks at the backlog, and foldPause how
+	// much longer it is when one was gone through.
+	foldEvery = time.Second
+	foldPause = 10 * time.Second
 	// foldWait is how long a prefix waits for the paths that it replaces.
 	foldWait = 30 * time.Second
 	// maxDirectories bounds the directories that are counted at a time.
@@ -30,9 +32,10 @@ func (w *worker) fold(ctx context.Context) {
 		return
 	}
 	w.folded = time.Now()
-	stats, err := w.store.DeliveryStats(ctx, w.target.Name())
-	if err == nil && stats[0].Pending > int64(w.options.CoalesceAbove) {
+	n, err := w.store.Backlog(ctx, w.target.Name(), w.options.CoalesceAbove+1)
+	if err == nil && n > w.options.CoalesceAbove {
 		err = w.foldBacklog(ctx)
+		w.folded = time.Now().Add(foldPause)
 	}
 	if err != nil && ctx.Err() == nil {
 		w.logger.WarnContext(ctx, "a backlog cannot be looked at for prefixes", "target", w.target.Name(), "error", err)

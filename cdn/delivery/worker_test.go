@@ -268,3 +268,51 @@ func TestWarms(t *testing.T) {
 		t.Errorf("asked for %q", asked.Load())
 	}
 }
+
+// A call that takes longer than a lease keeps it: no other host delivers the
+// same meanwhile.
+func TestLongCallsKeepTheirLease(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	target := cache("t:a")
+	o := quick()
+	o.Lease = time.Second
+	target.hook = func(ctx context.Context) { sleep(ctx, 2*o.Lease) }
+	rules := []Rule{{Targets: "t:a"}}
+	run(t, pipeline(t, store, o, rules, target), feed)
+	run(t, pipeline(t, store, o, rules, target), nil)
+	feed.add(stored("var/a"))
+	until(t, "it is delivered", func() bool { return len(target.told()) > 0 })
+	drained(t, store)
+	if n := target.callCount(); n != 1 {
+		t.Errorf("delivered %d times", n)
+	}
+}
+
+// A mass expiry seen path by path costs few calls even where the target is
+// slow: what has not been sent yet becomes a prefix.
+func TestMassExpiry(t *testing.T) {
+	const files = 6000
+	store := openStore(t, mysqlConfig(t))
+	var names []string
+	for i := range files {
+		names = append(names, fmt.Sprintf("var/s/storage/images/%d/%d.png", i%50, i))
+	}
+	put(t, store, names...)
+	slow := cache("t:slow", cdn.Prefix)
+	slow.limits.Items, slow.limits.Rate, slow.limits.Burst = 30, 20, 1
+	byPath := cache("t:paths")
+	byPath.limits.Items = 500
+	p := pipeline(t, store, Options{CoalesceAbove: 1000, Linger: time.Millisecond}, []Rule{{Targets: "t:slow,t:paths"}}, slow, byPath)
+	if _, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Path, names...); err != nil {
+		t.Fatal(err)
+	}
+	run(t, p, nil)
+	drained(t, store)
+	t.Logf("%d files: %d calls by prefix, %d by path", files, slow.callCount(), byPath.callCount())
+	if n := slow.callCount(); n > files/30/2 {
+		t.Errorf("%d calls", n)
+	}
+	if n := byPath.callCount(); n < files/500 || n > 2*files/500 {
+		t.Errorf("%d calls by path", n)
+	}
+}
