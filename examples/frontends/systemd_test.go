@@ -39,6 +39,20 @@ func TestSystemdUnits(t *testing.T) {
 	}
 }
 
+// TestUnitOutlastsOutages: a gateway that is started while its database is away
+// ends, and systemd must not give up on it.
+func TestUnitOutlastsOutages(t *testing.T) {
+	unit, err := os.ReadFile(example(t, "systemd/ezdfs.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"StartLimitIntervalSec=0", "Restart=on-failure"} {
+		if !strings.Contains(string(unit), "\n"+line+"\n") {
+			t.Errorf("no %s", line)
+		}
+	}
+}
+
 // manager does what systemd does for the unit: it holds the sockets, starts the
 // process with them and waits until it is ready.
 type manager struct {
