@@ -83,11 +83,12 @@ func (f *watcher) kinds(subject string) []string {
 }
 
 // phpCycle is what happens to a file again and again, in the statements that
-// PHP sends, and the changes that come of it.
+// PHP sends, and the changes that come of it. Each changes nothing when it is
+// sent twice: after an outage nobody knows whether it was committed.
 var phpCycle = []struct{ statement, kind string }{
 	{"INSERT INTO ezdfsfile_cache (name, name_trunk, name_hash, datatype, scope, size, mtime, expired) VALUES (?, ?, ?, 'misc', 'viewcache', 5, 1700000000, 0)", "store"},
 	{"UPDATE ezdfsfile_cache SET mtime = -ABS(mtime), expired = 1 WHERE name_hash = ?", "expire"},
-	{"UPDATE ezdfsfile_cache SET mtime = ABS(mtime) + 1, expired = 0 WHERE name_hash = ?", "store"},
+	{"UPDATE ezdfsfile_cache SET mtime = 1700000001, expired = 0 WHERE name_hash = ?", "store"},
 	{"DELETE FROM ezdfsfile_cache WHERE name_hash = ?", "purge"},
 }
 
