@@ -40,7 +40,10 @@ func TestErrors(t *testing.T) {
 	p := pipeline(t, store, o, []Rule{{Prefix: "var/", Targets: "t:a"}}, target)
 	run(t, p, feed)
 	feed.add(stored("var/refused"), stored("var/throttled"), stored("var/down"), stored("var/never"), stored("var/fine"))
-	until(t, "all have ended", func() bool { return states(t, store, "t:a")[metadata.DeliveryPending] == 0 && target.callCount() > 0 })
+	until(t, "all have ended", func() bool {
+		now := states(t, store, "t:a")
+		return now[metadata.DeliveryPending] == 0 && now[metadata.DeliveryFailed] == 2 && len(target.told()) == 3
+	})
 	want(t, target.told(), "invalidate path var/down", "invalidate path var/fine", "invalidate path var/throttled")
 	reasons := map[string]string{}
 	for d, err := range store.Deliveries(t.Context(), metadata.DeliveryFilter{State: metadata.DeliveryFailed}) {

@@ -30,18 +30,11 @@ type running struct {
 func start(t *testing.T, s3 *testservice.VersityGW) *running {
 	t.Helper()
 	s := site(t, s3)
+	fill(t, s)
 	rows := gateway.NewRows(s)
 	c, err := cluster.Open(t.Context(), s, cluster.WithListeners(rows))
 	if err != nil {
 		t.Fatal(err)
-	}
-	for name, size := range map[string]int{
-		"nfs/small": 10 << 10, "nfs/large": 1 << 20, "s3/small": 10 << 10, "s3/large": 1 << 20,
-	} {
-		if _, err := c.Store(t.Context(), "var/site/storage/"+name, bytes.NewReader(make([]byte, size)),
-			cluster.StoreOptions{Scope: "image", ModTime: time.Unix(1_700_000_000, 0)}); err != nil {
-			t.Fatal(err)
-		}
 	}
 	o, err := gateway.OptionsFrom(s)
 	if err != nil {
@@ -59,6 +52,28 @@ func start(t *testing.T, s3 *testservice.VersityGW) *running {
 	}
 	go func() { g.ended <- front.Serve(ctx, front.Protect(g.handler), http.NotFoundHandler()) }()
 	return g
+}
+
+// fill stores the files that the clients ask for. The gateway is not there yet:
+// its feed would tell it of them after it had read their rows, and a row that
+// is known to have changed serves nobody while the database is down.
+func fill(t *testing.T, s settings.Settings) {
+	t.Helper()
+	c, err := cluster.Open(t.Context(), s, cluster.ForOneCommand())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, size := range map[string]int{
+		"nfs/small": 10 << 10, "nfs/large": 1 << 20, "s3/small": 10 << 10, "s3/large": 1 << 20,
+	} {
+		if _, err := c.Store(t.Context(), "var/site/storage/"+name, bytes.NewReader(make([]byte, size)),
+			cluster.StoreOptions{Scope: "image", ModTime: time.Unix(1_700_000_000, 0)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // stop ends the gateway; nothing of it is left.
