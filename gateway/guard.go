@@ -39,8 +39,10 @@ func newGuard(name string, timeout, delay time.Duration, slots int, logger *slog
 	g.slots = bulkhead.New[any](uint(slots))
 	g.breaker = circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(delay).
-		OnOpen(func(circuitbreaker.StateChangedEvent) {
-			logger.Warn("a service is left alone for a moment", "service", name, "for", delay)
+		OnOpen(func(e circuitbreaker.StateChangedEvent) {
+			if e.OldState == circuitbreaker.ClosedState { // not again after each look
+				logger.Warn("a service is left alone until it answers", "service", name, "next_look", delay)
+			}
 		}).
 		OnClose(func(circuitbreaker.StateChangedEvent) { logger.Info("a service is back", "service", name) }).
 		Build()
@@ -66,16 +68,18 @@ func (g *guard) enter(ctx context.Context) error {
 	return nil
 }
 
-// record tells the breaker how a call ended. That the client went away says
-// nothing about the service, but a half-open breaker waits for a verdict.
+// record tells the breaker how a call ended. A client that went away before
+// there was an answer says nothing about the service.
 func (g *guard) record(ctx context.Context, err error) {
 	switch {
-	case ctx.Err() != nil && !g.breaker.IsHalfOpen():
-	case ctx.Err() != nil || err != nil && unavailable(err):
+	case err == nil || ctx.Err() == nil && !unavailable(err):
+		g.breaker.RecordSuccess()
+	case ctx.Err() == nil:
 		g.failures.Add(1)
 		g.breaker.RecordFailure()
-	default:
-		g.breaker.RecordSuccess()
+	case g.breaker.IsHalfOpen(): // it waits for a verdict: the next one may look
+		g.breaker.Open() // the one way to get the permit back
+		g.breaker.HalfOpen()
 	}
 }
 

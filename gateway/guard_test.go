@@ -226,18 +226,58 @@ func TestWhatIsNoFailureOfTheStore(t *testing.T) {
 	for range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		func() {
-			defer func() {
-				if p := recover(); p != http.ErrAbortHandler {
-					t.Errorf("recovered %v", p)
-				}
-			}()
-			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/dead/storage/a", nil))
-		}()
+		aborted(t, h, ctx)
 	}
 	if s := h.Stats().Services; s[1].Down || s[1].Failures > 0 {
 		t.Errorf("clients that went away: %+v", s)
 	}
+}
+
+// TestAbortedLook: while a store is left alone, a client that goes away before
+// its one look has an answer makes it neither better nor worse. The next one
+// looks, at once.
+func TestAbortedLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var back atomic.Bool
+		f := fakeFile("0123456789")
+		h := guarded(func(ctx context.Context) (*cluster.File, error) {
+			if !back.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return fileOf(f.row, bytes.NewReader(f.body), "1"), nil
+		})
+		for range 5 {
+			status(h, "/dead/storage/a")
+		}
+		time.Sleep(5 * time.Second) // RetryAfter, on the test's clock
+		for range 3 {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Millisecond, cancel)
+			aborted(t, h, ctx)
+			if s := h.Stats().Services[1]; !s.Down || s.Failures != 5 {
+				t.Errorf("after a look that was aborted: %+v", s)
+			}
+		}
+		back.Store(true)
+		if got := status(h, "/dead/storage/a"); got != 200 {
+			t.Errorf("the next look: %d", got)
+		}
+		if s := h.Stats().Services[1]; s.Down || s.Failures != 5 || s.Calls != 9 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// aborted sends a request whose client goes away.
+func aborted(t *testing.T, h http.Handler, ctx context.Context) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p != http.ErrAbortHandler {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/dead/storage/a", nil))
 }
 
 // TestStoreThatPanics ends no process.
