@@ -37,7 +37,7 @@ func (h *Handler) describe(row metadata.Row) *described {
 	if disposition := h.disposition(row); disposition != "" {
 		d.disposition = []string{disposition}
 	}
-	if h.o.SurrogateKey || h.o.CacheTag || h.o.XKey {
+	if h.o.SurrogateKey || h.o.CacheTag || h.o.EdgeCacheTag || h.o.XKey {
 		d.surrogateKey = []string{surrogate.Header(row)}
 		d.cacheTag = []string{strings.ReplaceAll(d.surrogateKey[0], " ", ",")}
 	}
@@ -137,6 +137,9 @@ func (x *exchange) setSurrogateKeys(header http.Header, d *described) {
 	}
 	if x.o.CacheTag {
 		header["Cache-Tag"] = d.cacheTag
+	}
+	if x.o.EdgeCacheTag {
+		header["Edge-Cache-Tag"] = d.cacheTag
 	}
 }
 

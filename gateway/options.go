@@ -37,9 +37,11 @@ type Options struct {
 	// PoweredBy is the header X-Powered-By, ServedBy the header Served-by;
 	// empty sends none.
 	PoweredBy, ServedBy string
-	// SurrogateKey, CacheTag and XKey send the keys of package surrogate in
-	// the headers Surrogate-Key, Cache-Tag and xkey.
-	SurrogateKey, CacheTag, XKey bool
+	// SurrogateKey, CacheTag, EdgeCacheTag and XKey send the keys of package
+	// surrogate in the headers Surrogate-Key (for Fastly), Cache-Tag
+	// (Cloudflare, CloudFront, Google), Edge-Cache-Tag (Akamai) and xkey
+	// (Varnish).
+	SurrogateKey, CacheTag, EdgeCacheTag, XKey bool
 	// Disposition is the Content-Disposition by MIME type: "attachment" or
 	// "inline". A download, a file of scope binaryfile or mediafile, whose
 	// type is not there is an attachment, as in the legacy; nil sends none at
@@ -134,7 +136,7 @@ func OptionsFrom(s settings.Settings) (Options, error) {
 		PublicPrefixes: g.PublicPrefixes, PrivatePrefixes: g.PrivatePrefixes, URLKeys: strings.Fields(g.URLSecret.Reveal()),
 		MaxAge: g.ExpiryTimeout, NoCache: !g.HTTPCache, NoRange: !g.HTTPRange,
 		PoweredBy: g.PoweredBy, ServedBy: cmp.Or(g.ServedBy, hostname()),
-		SurrogateKey: g.SurrogateKey, CacheTag: g.CacheTag, XKey: g.XKey,
+		SurrogateKey: g.SurrogateKey, CacheTag: g.CacheTag, EdgeCacheTag: g.EdgeCacheTag, XKey: g.XKey,
 		Disposition: s.PassThrough.ContentDisposition, AllowOrigins: g.AllowOrigins,
 		Redirects: map[string]Redirect{}, RedirectLifetime: g.RedirectLifetime,
 		SendfileHeader: g.SendfileHeader, SendfilePrefix: g.SendfilePrefix,

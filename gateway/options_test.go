@@ -17,7 +17,7 @@ func TestZeroOptions(t *testing.T) {
 	if w.Code != 200 || w.Body.String() != "0123456789" {
 		t.Fatalf("%d %q", w.Code, w.Body)
 	}
-	for _, key := range []string{"Expires", "Cache-Control", "X-Powered-By", "Served-By", "Surrogate-Key", "Cache-Tag", "Xkey",
+	for _, key := range []string{"Expires", "Cache-Control", "X-Powered-By", "Served-By", "Surrogate-Key", "Cache-Tag", "Edge-Cache-Tag", "Xkey",
 		"Content-Disposition", "Access-Control-Allow-Origin", "Vary"} {
 		if got, ok := w.Header()[key]; ok {
 			t.Errorf("%s: %q", key, got)
@@ -81,7 +81,7 @@ func TestSwitchedOff(t *testing.T) {
 func TestSurrogateKeys(t *testing.T) {
 	f := fakeFile("x")
 	f.row.Name, f.row.Scope, f.row.Trunk = "var/site/storage/a b\r\n,c.png", "image, s-1", "var/site/t-"
-	h := gateway.New(f, gateway.Options{SurrogateKey: true, CacheTag: true, XKey: true})
+	h := gateway.New(f, gateway.Options{SurrogateKey: true, CacheTag: true, EdgeCacheTag: true, XKey: true})
 	header := get(t, h, "GET", "/var/site/storage/a%20b%0d%0a,c.png").Header()
 	keys := strings.Fields(header.Get("Surrogate-Key"))
 	for _, want := range []string{
@@ -98,7 +98,7 @@ func TestSurrogateKeys(t *testing.T) {
 		}
 	}
 	if len(keys) != 6 || header.Get("Xkey") != header.Get("Surrogate-Key") ||
-		header.Get("Cache-Tag") != strings.Join(keys, ",") {
+		header.Get("Cache-Tag") != strings.Join(keys, ",") || header.Get("Edge-Cache-Tag") != header.Get("Cache-Tag") {
 		t.Errorf("%v", header)
 	}
 	f.row.Name = strings.Repeat("d/", 200) + "a"

@@ -19,6 +19,7 @@ func (c *checker) checkTargets() {
 			c.require(s, "URLMap", t.URLMap)
 			c.checkURL(s, "Endpoint", t.Endpoint)
 			c.checkCredentials(s, t.CredentialsFile)
+			c.checkKeys(s, t.Tags, c.settings.Gateway.CacheTag, "CacheTag")
 		case *WebhookTarget:
 			c.require(s, "URL", t.URL)
 			c.checkURL(s, "URL", t.URL)
@@ -53,7 +54,7 @@ func (c *checker) checkAkamai(s section, t *Akamai) {
 		c.require(s, "ClientSecret", t.ClientSecret.Reveal())
 		c.require(s, "AccessToken", t.AccessToken.Reveal())
 	}
-	c.checkKeys(s, t.PurgeBy == "tag", c.settings.Gateway.CacheTag, "CacheTag")
+	c.checkKeys(s, t.PurgeBy == "tag" || t.Tags, c.settings.Gateway.EdgeCacheTag, "EdgeCacheTag")
 }
 
 // checkReplicate: a replica is made equal to the cluster, files that are not

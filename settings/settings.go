@@ -155,7 +155,8 @@ type Gateway struct {
 	PoweredBy     string        `key:"XPoweredBy" default:"eZ Publish" doc:"The header X-Powered-By; empty for none."`
 	ServedBy      string        `key:"ServedBy" doc:"The header Served-by; by default the host's name."`
 	SurrogateKey  bool          `key:"SurrogateKey" default:"enabled" doc:"Send surrogate keys of the path, its directories, scope and trunk in the header Surrogate-Key (Fastly)."`
-	CacheTag      bool          `key:"CacheTag" default:"enabled" doc:"Send them in Cache-Tag (Cloudflare, Akamai)."`
+	CacheTag      bool          `key:"CacheTag" default:"enabled" doc:"Send them in Cache-Tag (Cloudflare, CloudFront, Google)."`
+	EdgeCacheTag  bool          `key:"EdgeCacheTag" default:"disabled" doc:"Send them in Edge-Cache-Tag (Akamai)."`
 	XKey          bool          `key:"XKey" default:"enabled" doc:"Send them in xkey (Varnish)."`
 	AllowOrigins  []string      `key:"AllowOrigins" doc:"Origins whose scripts may read files, such as https://www.example.com, or * for all."`
 

@@ -98,7 +98,8 @@ func TestCheckCaches(t *testing.T) {
 
 // TestCheckKeysAreSent: purging by what the gateway does not send is a mistake.
 func TestCheckKeysAreSent(t *testing.T) {
-	const targets = "[varnish:a]\nServers[]=http://a\nKeys=enabled\n[fastly:a]\nServiceID=a\nToken=b\n[cloudfront:a]\nDistributionID=a\nTags=enabled\n"
+	const targets = "[varnish:a]\nServers[]=http://a\nKeys=enabled\n[fastly:a]\nServiceID=a\nToken=b\n" +
+		"[cloudfront:a]\nDistributionID=a\nTags=enabled\n[akamai:a]\nURLs[]=http://a\n"
 	var found []string
 	for _, p := range Check(t.Context(), optionsFor(t, map[string]string{
 		"cdn.ini": targets, "file.ini": "[Gateway]\nXKey=disabled\nSurrogateKey=disabled\nCacheTag=disabled\n",
@@ -108,7 +109,7 @@ func TestCheckKeysAreSent(t *testing.T) {
 		}
 	}
 	slices.Sort(found)
-	if want := []string{"CacheTag", "SurrogateKey", "XKey"}; !slices.Equal(found, want) {
+	if want := []string{"CacheTag", "EdgeCacheTag", "SurrogateKey", "XKey"}; !slices.Equal(found, want) {
 		t.Errorf("%q, want %q", found, want)
 	}
 }
