@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/cluster"
 )
 
 // elsewhere answers requests for files that somebody else is to send: their
@@ -93,12 +94,19 @@ func (x *exchange) redirect(name, location string, kind Redirect) error {
 }
 
 // sendfile has the web server in front send a file, conditions, ranges and
-// validators included: those must all be of one mind.
+// validators included: those must all be of one mind. What is not there, or is
+// not what the row says, is found out before, as that of any other file.
 func (x *exchange) sendfile(name string) error {
 	row, err := x.row(name)
 	if err != nil {
 		return err
 	}
+	b, err := x.openBody(row, false, []cluster.ReadOption{cluster.Range(0, 0)})
+	if err != nil {
+		return err
+	}
+	b.Close()
+	row = b.row
 	x.setFile(row.Row, validatorsOf(row.Row, x.now))
 	x.setAge(row)
 	header := x.w.Header()

@@ -1,7 +1,10 @@
 package gateway_test
 
 import (
+	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -208,6 +211,49 @@ func TestElsewhere(t *testing.T) {
 			}
 			if elsewhere := test.location + test.accel; elsewhere != "" && header.Get("Etag")+header.Get("Last-Modified") != "" {
 				t.Errorf("validators of what somebody else sends: %v", header)
+			}
+		})
+	}
+}
+
+// TestSendfileLooksFirst: what is not the row's file is found out before the
+// web server in front is told to send it, and the row mended (invariant 4).
+func TestSendfileLooksFirst(t *testing.T) {
+	s := loadSettings(t, "[Gateway]\nSendfileHeader=X-Accel-Redirect\nSendfilePrefix=/protected/\n")
+	c := newCluster(t, s)
+	o, err := gateway.OptionsFrom(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := gateway.New(c, o)
+	for _, test := range []struct {
+		name   string
+		change func(file string) error
+		status int
+		size   int64
+	}{
+		{"as stored", func(string) error { return nil }, 200, 5},
+		{"shorter", func(file string) error { return os.Truncate(file, 3) }, 200, 3},
+		{"gone", os.Remove, 500, 5},
+		{"a directory", func(file string) error { return errors.Join(os.Remove(file), os.Mkdir(file, 0o777)) }, 500, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			name := "var/storage/" + test.name
+			store(t, c, name, "12345")
+			if err := test.change(filepath.Join(s.NFS["nfs"].MountPointPath, name)); err != nil {
+				t.Fatal(err)
+			}
+			target := "/" + strings.ReplaceAll(name, " ", "%20")
+			header := ""
+			if test.status == 200 {
+				header = "/protected" + target
+			}
+			w := get(t, h, "GET", target)
+			if w.Code != test.status || w.Header().Get("X-Accel-Redirect") != header {
+				t.Errorf("%d %v", w.Code, w.Header())
+			}
+			if row, err := c.Stat(t.Context(), name); err != nil || row.Size != test.size {
+				t.Errorf("%+v, %v", row, err)
 			}
 		})
 	}
