@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -26,7 +27,11 @@ type Dispatcher struct {
 	router *Router
 	byRule []backends.Backend
 	other  backends.Backend   // of the paths that no rule matches
-	all    []backends.Backend // each backend that is routed to, once
+	all    []backends.Backend // each backend that is routed to, or migrated from, once
+
+	wanted     []Migration // the options'
+	migrations []migration
+	logger     *slog.Logger
 }
 
 var (
@@ -38,11 +43,14 @@ var (
 )
 
 // New returns a dispatcher over the named backends; fallback names the one of
-// the paths that no rule of router matches. A rule that names a backend which
-// is not in stores is an error. Backends nothing routes to are not used and
-// not closed.
-func New(router *Router, fallback string, stores map[string]backends.Backend) (*Dispatcher, error) {
-	d := &Dispatcher{router: router}
+// the paths that no rule of router matches. A rule or a migration that names a
+// backend which is not in stores is an error. Backends nothing routes to are not
+// used and not closed.
+func New(router *Router, fallback string, stores map[string]backends.Backend, options ...Option) (*Dispatcher, error) {
+	d := &Dispatcher{router: router, logger: slog.New(slog.DiscardHandler)}
+	for _, option := range options {
+		option(d)
+	}
 	find := func(name string) backends.Backend {
 		b := stores[name]
 		if b != nil && !slices.Contains(d.all, b) {
@@ -65,6 +73,16 @@ func New(router *Router, fallback string, stores map[string]backends.Backend) (*
 	if d.other = find(fallback); d.other == nil {
 		unknown(fallback, "the default")
 	}
+	for _, m := range d.wanted {
+		from := find(m.From)
+		if from == nil {
+			unknown(m.From, fmt.Sprintf("the migration of %q", m.Prefix))
+			continue
+		}
+		if to := d.backend(m.Prefix); to != from {
+			d.migrations = append(d.migrations, migration{m.Prefix, to, from})
+		}
+	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
@@ -78,15 +96,18 @@ type Route struct {
 	Rule int
 	// Key is the key of that rule, "" for the default.
 	Key string
+	// From is where a body may still lie that is not on Backend, because the
+	// path migrates; nil for most. See [Migration].
+	From backends.Backend
 }
 
 // Route returns the backend of path.
 func (d *Dispatcher) Route(path string) Route {
 	i := d.router.Lookup(path)
 	if i == DefaultRule {
-		return Route{Backend: d.other, Rule: i}
+		return Route{Backend: d.other, Rule: i, From: d.second(path, d.other)}
 	}
-	return Route{Backend: d.byRule[i], Rule: i, Key: d.router.rules[i].Key}
+	return Route{Backend: d.byRule[i], Rule: i, Key: d.router.rules[i].Key, From: d.second(path, d.byRule[i])}
 }
 
 func (d *Dispatcher) backend(path string) backends.Backend {
@@ -97,7 +118,7 @@ func (d *Dispatcher) backend(path string) backends.Backend {
 }
 
 // Backends returns every backend that is routed to, once each, in the order of
-// the rules with the default last.
+// the rules, then the default, then those that are only migrated from.
 func (d *Dispatcher) Backends() []backends.Backend { return slices.Clone(d.all) }
 
 // Name implements backends.Backend.
@@ -129,29 +150,42 @@ func (d *Dispatcher) each(do func(backends.Backend) error) error {
 
 // Stat implements backends.Backend.
 func (d *Dispatcher) Stat(ctx context.Context, path string) (backends.Info, error) {
-	return d.backend(path).Stat(ctx, path)
+	return find(d, path, func(b backends.Backend) (backends.Info, error) { return b.Stat(ctx, path) })
 }
 
 // Open implements backends.Backend.
 func (d *Dispatcher) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
-	return d.backend(path).Open(ctx, path, offset, length)
+	return find(d, path, func(b backends.Backend) (backends.Reader, error) { return b.Open(ctx, path, offset, length) })
 }
 
-// PublicURL returns "" where the path's backend has no public URLs.
+// PublicURL returns "" where the path's backend has no public URLs, and while
+// the path migrates: nobody could tell a store's address before it was asked.
 func (d *Dispatcher) PublicURL(path string) string {
-	if b, ok := d.backend(path).(backends.PublicURLer); ok {
+	first, second := d.pair(path)
+	if b, ok := first.(backends.PublicURLer); ok && second == nil {
 		return b.PublicURL(path)
 	}
 	return ""
 }
 
 // SignURL fails with errors.ErrUnsupported where the path's backend signs
-// nothing.
+// nothing. Of a path that migrates it signs the body where it lies now.
 func (d *Dispatcher) SignURL(ctx context.Context, path string, expires time.Duration) (string, error) {
 	if err := backends.CheckPath(d.Name(), "sign", path); err != nil {
 		return "", err
 	}
-	b := d.backend(path)
+	if _, second := d.pair(path); second == nil {
+		return signURL(ctx, d.backend(path), path, expires)
+	}
+	return find(d, path, func(b backends.Backend) (string, error) {
+		if _, err := b.Stat(ctx, path); err != nil {
+			return "", err
+		}
+		return signURL(ctx, b, path, expires)
+	})
+}
+
+func signURL(ctx context.Context, b backends.Backend, path string, expires time.Duration) (string, error) {
 	if signer, ok := b.(backends.URLSigner); ok {
 		return signer.SignURL(ctx, path, expires)
 	}

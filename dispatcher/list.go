@@ -14,22 +14,47 @@ type Located struct {
 	// Stray says that the rules route this path to another backend, so no
 	// reader will find the body here.
 	Stray bool
+	// Second says that the path migrates and this is the backend it migrates
+	// from: readers find the body here unless the rules' backend has one too.
+	// Such a body is no stray.
+	Second bool
 }
 
-// List yields the bodies that the rules route to where they lie, each backend
-// read once, merged in byte order.
+// List yields the bodies that the rules route to where they lie, or that have
+// yet to migrate there, each path once and each backend read once, merged in
+// byte order. A body that migrates during the listing may not be part of it.
 func (d *Dispatcher) List(ctx context.Context, prefix, after string) iter.Seq2[backends.Info, error] {
 	return func(yield func(backends.Info, error) bool) {
+		var held *backends.Info // of a second backend, until the first one's turn is over
 		for body, err := range d.ListAll(ctx, prefix, after) {
-			if !body.Stray && !yield(body.Info, err) {
-				return
+			if held != nil && (err != nil || body.Path != held.Path) {
+				if !yield(*held, nil) {
+					return
+				}
+				held = nil
 			}
+			switch {
+			case err != nil:
+				yield(backends.Info{}, err)
+				return
+			case body.Second:
+				held = &body.Info
+			case !body.Stray:
+				held = nil
+				if !yield(body.Info, nil) {
+					return
+				}
+			}
+		}
+		if held != nil {
+			yield(*held, nil)
 		}
 	}
 }
 
 // ListAll yields every body of every backend, strays included, merged in byte
-// order of the path. Where two backends hold one path, both appear.
+// order of the path. Where two backends hold one path, both appear, the one
+// that a path migrates from before the one that the rules name.
 func (d *Dispatcher) ListAll(ctx context.Context, prefix, after string) iter.Seq2[Located, error] {
 	return func(yield func(Located, error) bool) {
 		var heads []*head
@@ -48,12 +73,13 @@ func (d *Dispatcher) ListAll(ctx context.Context, prefix, after string) iter.Seq
 					yield(Located{Backend: h.backend}, h.err)
 					return
 				}
-				if h.info.Path < heads[first].info.Path {
+				if h.info.Path < heads[first].info.Path ||
+					h.info.Path == heads[first].info.Path && d.backend(h.info.Path) == heads[first].backend {
 					first = i
 				}
 			}
 			h := heads[first]
-			if !yield(Located{h.info, h.backend, d.backend(h.info.Path) != h.backend}, nil) {
+			if !yield(d.locate(h.info, h.backend), nil) {
 				return
 			}
 			if !h.advance() {
@@ -74,4 +100,10 @@ type head struct {
 func (h *head) advance() (ok bool) {
 	h.info, h.err, ok = h.next()
 	return ok
+}
+
+// locate says what a body means where it lies.
+func (d *Dispatcher) locate(info backends.Info, b backends.Backend) Located {
+	first, second := d.pair(info.Path)
+	return Located{Info: info, Backend: b, Stray: b != first && b != second, Second: b == second}
 }

@@ -11,7 +11,9 @@ import (
 
 // Stage implements backends.Backend.
 func (d *Dispatcher) Stage(ctx context.Context, path string, body io.Reader, attrs backends.Attributes) (backends.Staged, error) {
-	return d.backend(path).Stage(ctx, path, body, attrs)
+	first, second := d.pair(path)
+	staged, err := first.Stage(ctx, path, body, attrs)
+	return d.staged(path, second, staged, err)
 }
 
 // StageCopy copies inside one backend on the store's side where it can; across
@@ -20,7 +22,14 @@ func (d *Dispatcher) StageCopy(ctx context.Context, src, dst string) (backends.S
 	if err := d.checkPaths("copy", src, dst); err != nil {
 		return nil, backends.Info{}, err
 	}
-	return backends.StageCopy(ctx, d.backend(src), src, d.backend(dst), dst)
+	to, second := d.pair(dst)
+	var info backends.Info
+	staged, err := find(d, src, func(from backends.Backend) (staged backends.Staged, err error) {
+		staged, info, err = backends.StageCopy(ctx, from, src, to, dst)
+		return staged, err
+	})
+	staged, err = d.staged(dst, second, staged, err)
+	return staged, info, err
 }
 
 // Rename is as atomic as the one backend of both paths makes it. Across two
@@ -29,11 +38,16 @@ func (d *Dispatcher) Rename(ctx context.Context, src, dst string) error {
 	if err := d.checkPaths("rename", src, dst); err != nil {
 		return err
 	}
-	from, to := d.backend(src), d.backend(dst)
-	if from == to {
+	from, fromSecond := d.pair(src)
+	to, toSecond := d.pair(dst)
+	if from == to && fromSecond == nil && toSecond == nil {
 		return backends.Rename(ctx, from, src, dst)
 	}
-	staged, _, err := backends.StageCopy(ctx, from, src, to, dst)
+	if src == dst {
+		_, err := d.Stat(ctx, src)
+		return err
+	}
+	staged, _, err := d.StageCopy(ctx, src, dst)
 	if err != nil {
 		return err
 	}
@@ -41,7 +55,7 @@ func (d *Dispatcher) Rename(ctx context.Context, src, dst string) error {
 	if err := staged.Publish(ctx); err != nil {
 		return err
 	}
-	return from.Delete(ctx, []string{src})
+	return d.Delete(ctx, []string{src})
 }
 
 // checkPaths refuses a path that cannot name a body before the other one's
@@ -53,27 +67,41 @@ func (d *Dispatcher) checkPaths(op, src, dst string) error {
 	return backends.CheckPath(d.Name(), op, dst)
 }
 
-// Delete gives each backend its paths, all backends at once.
+// Delete gives each backend its paths, all backends at once. Of a path that
+// migrates, what the second backend holds goes first: if that fails the rest
+// stays, for it would come back.
 func (d *Dispatcher) Delete(ctx context.Context, paths []string) error {
+	failed := d.deleteSecond(ctx, paths)
 	groups := make(map[backends.Backend][]string)
 	for _, path := range paths {
-		b := d.backend(path)
-		groups[b] = append(groups[b], path)
+		if failed[path] == nil {
+			b := d.backend(path)
+			groups[b] = append(groups[b], path)
+		}
 	}
+	maps.Copy(failed, d.deleteGroups(ctx, groups))
+	if len(failed) > 0 {
+		return &backends.DeleteError{Backend: d.Name(), Failed: failed}
+	}
+	return nil
+}
+
+// deleteGroups deletes from all backends at once and returns the paths of which
+// that failed.
+func (d *Dispatcher) deleteGroups(ctx context.Context, groups map[backends.Backend][]string) map[string]error {
+	failed := make(map[string]error)
 	err := d.each(func(b backends.Backend) error {
 		if len(groups[b]) == 0 {
 			return nil
 		}
 		return deleteError(b.Delete(ctx, groups[b]), groups[b])
 	})
-	if err == nil {
-		return nil
+	if err != nil {
+		for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+			maps.Copy(failed, err.(*backends.DeleteError).Failed)
+		}
 	}
-	failed := make(map[string]error)
-	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
-		maps.Copy(failed, err.(*backends.DeleteError).Failed)
-	}
-	return &backends.DeleteError{Backend: d.Name(), Failed: failed}
+	return failed
 }
 
 // deleteError makes any error of a Delete one that names paths: where the
