@@ -252,6 +252,11 @@ func (c *Cluster) Stores() *dispatcher.Dispatcher { return c.stores }
 // Backend returns the name of the backend that path is routed to.
 func (c *Cluster) Backend(path string) string { return c.stores.Route(path).Backend.Name() }
 
+// Migrates reports whether the body of path may lie on either of two backends:
+// then it has no address outside the cluster, and only reading it through the
+// cluster is sure to find it.
+func (c *Cluster) Migrates(path string) bool { return c.stores.Route(path).From != nil }
+
 // Ping asks the database and every backend whether they can be used.
 func (c *Cluster) Ping(ctx context.Context) error {
 	return errors.Join(c.meta.Ping(ctx), c.stores.Ping(ctx))

@@ -42,7 +42,7 @@ func openStores(ctx context.Context, s settings.Settings, logger *slog.Logger, w
 		stores[name] = b
 	}
 	if len(errs) == 0 {
-		d, err := dispatcher.New(router, fallback, stores)
+		d, err := dispatcher.New(router, fallback, stores, dispatcher.WithMigrations(migrations(s)...), dispatcher.WithLogger(logger))
 		if err == nil {
 			return d, nil
 		}
@@ -89,12 +89,12 @@ func OpenBackend(ctx context.Context, s settings.Settings, name string, logger *
 	return nil, fmt.Errorf("backend %q has no settings: `dfsctl config check` says which group is missing", name)
 }
 
-// BackendNames returns the names of all backends that the settings route to,
-// once each, in order.
+// BackendNames returns the names of all backends that the settings route to, or
+// let paths migrate from, once each, in order.
 func BackendNames(s settings.Settings) []string {
 	fallback, rules, _ := s.Routing()
 	names := []string{fallback}
-	for _, rule := range rules {
+	for _, rule := range slices.Concat(rules, s.Migrations()) {
 		names = append(names, rule.Backend)
 	}
 	slices.Sort(names)
@@ -107,4 +107,11 @@ func routerRules(rules []settings.Rule) []dispatcher.Rule {
 		routed[i] = dispatcher.Rule{Key: rule.Prefix, Backend: rule.Backend}
 	}
 	return routed
+}
+
+func migrations(s settings.Settings) (list []dispatcher.Migration) {
+	for _, rule := range s.Migrations() {
+		list = append(list, dispatcher.Migration{Prefix: rule.Prefix, From: rule.Backend})
+	}
+	return list
 }

@@ -10,9 +10,17 @@ import (
 	"example.com/ezdfs/cluster"
 )
 
+// migrator is Files that move from one store to another meanwhile.
+type migrator interface {
+	Migrates(path string) bool
+}
+
 // elsewhere answers requests for files that somebody else is to send: their
 // store after a redirect, or the web server in front.
 func (x *exchange) elsewhere(name string) (done bool, err error) {
+	if m, ok := x.files.(migrator); ok && m.Migrates(name) {
+		return false, nil // nobody else knows where it lies by the time he looks
+	}
 	kind := x.redirectKind(name)
 	if kind == "" && x.o.SendfileHeader == "" {
 		return false, nil

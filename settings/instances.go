@@ -85,7 +85,12 @@ func (l *loader) rejectInstance(k kind, name string) {
 	s := l.settings
 	for _, rule := range s.Dispatch.PathBackends {
 		if s.DFS.dispatches() && rule.Backend == name {
-			l.rejectRule(rule, reason)
+			l.rejectRule(rule.key(), rule, reason)
+		}
+	}
+	for _, rule := range s.Migrations() {
+		if rule.Backend == name {
+			l.rejectRule(rule.migrationKey(), rule, reason)
 		}
 	}
 	if s.DFS.DFSBackend == name {

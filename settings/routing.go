@@ -71,6 +71,21 @@ func (s Settings) Routing() (def string, rules []Rule, contains bool) {
 	return resolved(s.Dispatch.DefaultBackend), rules, s.Dispatch.PathMatching == "contains"
 }
 
+// Migrations returns the prefixes whose files may still lie on another backend
+// than the one that they are routed to, in order, with instance names for
+// backends: [DispatchableDFS] MigrateFrom. Where nothing is dispatched there are
+// none.
+func (s Settings) Migrations() (rules []Rule) {
+	if !s.DFS.dispatches() {
+		return nil
+	}
+	for _, rule := range s.Dispatch.MigrateFrom {
+		rule.Backend = resolved(rule.Backend)
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
 func resolved(name string) string {
 	if instance, ok := BackendName(name); ok {
 		return instance
@@ -78,11 +93,12 @@ func resolved(name string) string {
 	return name
 }
 
-// routed is the set of the instances that the routing names.
+// routed is the set of the instances that the routing names, those included
+// that paths migrate from.
 func (s Settings) routed() map[string]bool {
 	def, rules, _ := s.Routing()
 	names := map[string]bool{def: true}
-	for _, rule := range rules {
+	for _, rule := range slices.Concat(rules, s.Migrations()) {
 		names[rule.Backend] = true
 	}
 	return names
@@ -118,7 +134,12 @@ func (l *loader) checkBackends() {
 	}
 	for _, rule := range dispatch.PathBackends {
 		if !known(rule.Backend) {
-			l.rejectRule(rule, unknownBackend(rule.Backend))
+			l.rejectRule(rule.key(), rule, unknownBackend(rule.Backend))
+		}
+	}
+	for _, rule := range dispatch.MigrateFrom {
+		if !known(rule.Backend) {
+			l.rejectRule(rule.migrationKey(), rule, unknownBackend(rule.Backend))
 		}
 	}
 }
@@ -126,8 +147,11 @@ func (l *loader) checkBackends() {
 // key is how the rule stands in the INI file.
 func (r Rule) key() string { return "PathBackends[" + r.Prefix + "]" }
 
-func (l *loader) rejectRule(rule Rule, reason string) {
-	l.errs = append(l.errs, &ValueError{Origin: rule.Origin, Group: dispatchGroup, Key: rule.key(), Reason: reason})
+// migrationKey is how it stands there as one of MigrateFrom.
+func (r Rule) migrationKey() string { return "MigrateFrom[" + r.Prefix + "]" }
+
+func (l *loader) rejectRule(key string, rule Rule, reason string) {
+	l.errs = append(l.errs, &ValueError{Origin: rule.Origin, Group: dispatchGroup, Key: key, Reason: reason})
 }
 
 // rejectSetting reports a value of file.ini.

@@ -95,6 +95,7 @@ type DFS struct {
 type Dispatch struct {
 	DefaultBackend string `key:"DefaultBackend" default:"eZDFSFileHandlerDFSBackend" doc:"Backend of the paths that no rule matches."`
 	PathBackends   []Rule `key:"PathBackends" doc:"Rules in order, PathBackends[prefix]=backend; the first match wins."`
+	MigrateFrom    []Rule `key:"MigrateFrom" doc:"MigrateFrom[prefix]=backend: while dfsctl migrate moves the files whose path begins with the prefix, what is not on the store of their rule is looked for on this one, too."`
 	PathMatching   string `key:"PathMatching" oneof:"prefix|contains" default:"prefix" doc:"prefix: a rule takes the paths that begin with its key. contains: the legacy code's test, anywhere in the path."`
 }
 
