@@ -6,7 +6,9 @@
 //	defer log.Close()
 //	log.Write(&accesslog.Entry{Request: r, Client: client, Status: 200, ...})
 //
-// What clients send is escaped, so that no request writes a line of its own.
+// What clients send is escaped, so that no request writes a line of its own,
+// and the signatures of signed URLs are left out: whoever reads the log could
+// use them until they expire.
 // Lines are buffered for a second at most.
 package accesslog
 

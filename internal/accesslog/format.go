@@ -17,7 +17,7 @@ func appendCombined(b []byte, e *Entry) []byte {
 	b = append(b, `] "`...)
 	b = appendEscaped(b, r.Method)
 	b = append(b, ' ')
-	b = appendEscaped(b, r.RequestURI)
+	b = appendEscaped(b, redact(r.RequestURI))
 	b = append(b, ' ')
 	b = appendEscaped(b, r.Proto)
 	b = append(b, `" `...)
@@ -46,7 +46,7 @@ func appendHeader(b []byte, values []string) []byte {
 	if len(values) == 0 {
 		b = append(b, '-')
 	} else {
-		b = appendEscaped(b, values[0])
+		b = appendEscaped(b, redact(values[0]))
 	}
 	return append(b, '"')
 }
@@ -88,8 +88,8 @@ func appendJSON(b []byte, e *Entry) []byte {
 	b = appendAddr(b, e.Client)
 	b = append(b, '"')
 	for _, field := range [...]struct{ key, value string }{
-		{`,"method":`, r.Method}, {`,"host":`, r.Host}, {`,"uri":`, r.RequestURI}, {`,"protocol":`, r.Proto},
-		{`,"referer":`, first(r.Header, "Referer")}, {`,"user_agent":`, first(r.Header, "User-Agent")},
+		{`,"method":`, r.Method}, {`,"host":`, r.Host}, {`,"uri":`, redact(r.RequestURI)}, {`,"protocol":`, r.Proto},
+		{`,"referer":`, redact(first(r.Header, "Referer"))}, {`,"user_agent":`, first(r.Header, "User-Agent")},
 		{`,"request_id":`, e.RequestID}, {`,"backend":`, e.Backend},
 	} {
 		b = append(b, field.key...)
