@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/http/pprof"
 
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/internal/accesslog"
 	"example.com/ezdfs/internal/health"
 	"example.com/ezdfs/internal/observe"
 	"example.com/ezdfs/internal/server"
@@ -29,13 +31,17 @@ func adminHandler(ready http.Handler, metrics *observe.Metrics, profiles bool) h
 
 // readiness asks the database, without which files are served only as long as
 // their rows are remembered, and the stores, each of which takes only its own
-// files along.
-func readiness(s settings.Settings, c *cluster.Cluster, front *server.Server) http.Handler {
+// files along. An access log that cannot be written takes nothing along, but
+// somebody should know.
+func readiness(s settings.Settings, c *cluster.Cluster, front *server.Server, log *accesslog.Log) http.Handler {
 	checks := &health.Checks{Draining: front.Draining, List: []health.Check{
 		{Name: "database", Vital: true, Grace: s.Gateway.StaleIfError, Ping: c.Metadata().Ping},
 	}}
 	for _, b := range c.Stores().Backends() {
 		checks.List = append(checks.List, health.Check{Name: b.Name(), Ping: b.Ping})
+	}
+	if log != nil {
+		checks.List = append(checks.List, health.Check{Name: "access log", Ping: func(context.Context) error { return log.Stats().Error }})
 	}
 	return checks
 }

@@ -16,8 +16,10 @@ import (
 type app struct {
 	stdin  io.Reader
 	stdout *bufio.Writer // flushed at the end of run
-	stderr io.Writer
-	getenv func(string) (string, bool)
+	// unbuffered is what stdout writes to.
+	unbuffered io.Writer
+	stderr     io.Writer
+	getenv     func(string) (string, bool)
 
 	settingsDir, siteAccess, root string
 	extensions                    []string
@@ -53,7 +55,7 @@ Ctrl-C stops cleanly and says how far it got; a second one kills.
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) (string, bool)) int {
-	a := &app{stdin: stdin, stdout: bufio.NewWriter(stdout), stderr: stderr, getenv: getenv}
+	a := &app{stdin: stdin, stdout: bufio.NewWriter(stdout), unbuffered: stdout, stderr: stderr, getenv: getenv}
 	err := a.command(args).ExecuteContext(ctx)
 	if err != nil && !a.started {
 		err = usagef("%s", strings.Join(strings.Fields(err.Error()), " ")) // cobra's suggestions take several lines

@@ -128,7 +128,7 @@ func (a *app) serve(ctx context.Context, s settings.Settings, pprof bool) (err e
 	a.sayWhere(front)
 	a.tellManager("READY=1")
 	defer context.AfterFunc(ctx, func() { a.tellManager("STOPPING=1") })()
-	return front.Serve(ctx, handler, adminHandler(readiness(s, c, front), w.services.Metrics, pprof))
+	return front.Serve(ctx, handler, adminHandler(readiness(s, c, front, w.log), w.services.Metrics, pprof))
 }
 
 // headroom is bytes that are never touched, and so cost no memory, but count as

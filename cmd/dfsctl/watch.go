@@ -31,7 +31,7 @@ func (a *app) openWatch(ctx context.Context, s settings.Settings) (watch, error)
 	if name != "" && name != accesslog.Stdout && !filepath.IsAbs(name) {
 		name = filepath.Join(s.Root, name)
 	}
-	log, err := accesslog.Open(name, accesslog.Format(s.Gateway.AccessLogFormat), flushing{a.stdout})
+	log, err := accesslog.Open(name, accesslog.Format(s.Gateway.AccessLogFormat), a.unbuffered, a.logger())
 	if err != nil {
 		return watch{}, errors.Join(&usageError{fmt.Errorf("[Gateway] AccessLog: %w", err)}, tracer.Shutdown(ctx))
 	}
@@ -48,4 +48,5 @@ func (w watch) add(front *server.Server, files *gateway.Handler, c *cluster.Clus
 	w.services.Metrics.Server(front.Stats)
 	w.services.Metrics.Gateway(files.Stats)
 	w.services.Metrics.Listeners(c.Listeners)
+	w.services.Metrics.AccessLog(w.log.Stats)
 }

@@ -1,7 +1,7 @@
 // Package accesslog writes a line for every request that was answered, as
 // Apache's combined format or as JSON:
 //
-//	log, err := accesslog.Open("/var/log/ezdfs/access.log", accesslog.Combined, os.Stdout)
+//	log, err := accesslog.Open("/var/log/ezdfs/access.log", accesslog.Combined, os.Stdout, logger)
 //	...
 //	defer log.Close()
 //	log.Write(&accesslog.Entry{Request: r, Client: client, Status: 200, ...})
@@ -9,14 +9,18 @@
 // What clients send is escaped, so that no request writes a line of its own,
 // and the signatures of signed URLs are left out: whoever reads the log could
 // use them until they expire.
-// Lines are buffered for a second at most.
+// Lines are buffered for a second at most. While they cannot be written, on a
+// full disk, the buffer keeps the first of them, and the others are lost: they
+// are counted, the administrator is told, and once there is room again lines
+// are written again. A line is never written in part.
 package accesslog
 
 import (
-	"bufio"
-	"cmp"
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"os"
@@ -47,8 +51,12 @@ type Entry struct {
 	Aborted   bool // the body broke off
 }
 
-// flushEvery is how long a line may wait.
-const flushEvery = time.Second
+// flushEvery is how long a line may wait, tellEvery how long an administrator
+// is not told again of lines that are lost.
+const (
+	flushEvery = time.Second
+	tellEvery  = time.Minute
+)
 
 const bufferSize = 64 << 10
 
@@ -57,31 +65,47 @@ const bufferSize = 64 << 10
 type Log struct {
 	name   string // of the file, "" for an output that was given
 	format func([]byte, *Entry) []byte
+	logger *slog.Logger
 	stop   chan struct{}
 	done   chan struct{}
 
-	mu   sync.Mutex
-	out  *bufio.Writer
-	to   io.Writer
-	file *os.File // to, if that is ours to close
-	line []byte
-	err  error // the first since the last flush
+	mu      sync.Mutex
+	to      io.Writer
+	file    *os.File  // to, if that is ours to close
+	buffer  []byte    // whole lines
+	cut     bool      // but for the first, of which the beginning was written
+	failure error     // of the last write; nil while lines are written
+	lost    uint64    // lines
+	toldAt  time.Time // of a failure; zero while there is none
+}
+
+// Stats tell how a log fares.
+type Stats struct {
+	Lost  uint64 // lines so far
+	Error error  // why lines cannot be written at present; nil if they can
 }
 
 // Stdout is the name that means the output given to Open.
 const Stdout = "stdout"
 
 // Open opens the log file name and appends to it; "stdout" writes to stdout
-// instead, and "" is a log that is off. The caller closes it.
-func Open(name string, format Format, stdout io.Writer) (*Log, error) {
+// instead, and "" is a log that is off. The logger, if there is one, is told
+// when lines cannot be written, at once and then once a minute. The caller
+// closes the log.
+func Open(name string, format Format, stdout io.Writer, logger *slog.Logger) (*Log, error) {
 	if name == "" {
 		return nil, nil
 	}
-	l := &Log{format: appendCombined, stop: make(chan struct{}), done: make(chan struct{})}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Log{
+		format: appendCombined, logger: logger, stop: make(chan struct{}), done: make(chan struct{}),
+		to: stdout, buffer: make([]byte, 0, bufferSize),
+	}
 	if format == JSON {
 		l.format = appendJSON
 	}
-	l.to = stdout
 	if name != Stdout {
 		file, err := open(name)
 		if err != nil {
@@ -89,7 +113,6 @@ func Open(name string, format Format, stdout io.Writer) (*Log, error) {
 		}
 		l.name, l.to, l.file = name, file, file
 	}
-	l.out = bufio.NewWriterSize(l.to, bufferSize)
 	go l.flushing()
 	return l, nil
 }
@@ -98,50 +121,43 @@ func open(name string) (*os.File, error) {
 	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 }
 
-// Write adds a line. Where it cannot be written it is lost.
+// Write adds a line. Where there is no room for it, because those before it
+// cannot be written, it is lost.
 func (l *Log) Write(e *Entry) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.line = l.format(l.line[:0], e)
-	if len(l.line) > l.out.Available() { // whole lines reach the file together
+	begin := len(l.buffer)
+	l.buffer = l.format(l.buffer, e)
+	if len(l.buffer) <= bufferSize {
+		return
+	}
+	line := len(l.buffer) - begin
+	if l.failure == nil { // else it is for flushing to try again
 		l.flush()
 	}
-	l.out.Write(l.line)
-	if cap(l.line) > bufferSize {
-		l.line = nil
+	if len(l.buffer) > bufferSize {
+		l.buffer = l.buffer[:len(l.buffer)-line]
+		l.lost++
+	}
+	if cap(l.buffer) > 2*bufferSize {
+		l.buffer = append(make([]byte, 0, bufferSize), l.buffer...)
 	}
 }
 
-// flush writes what is buffered. What cannot be written, on a full disk, is
-// dropped, so that later lines can be.
-func (l *Log) flush() {
-	if err := l.out.Flush(); err != nil {
-		l.err = cmp.Or(l.err, err)
-		l.out.Reset(l.to)
+// Stats returns the counters.
+func (l *Log) Stats() Stats {
+	if l == nil {
+		return Stats{}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Stats{l.lost, l.failure}
 }
 
-func (l *Log) flushing() {
-	defer close(l.done)
-	ticker := time.NewTicker(flushEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-l.stop:
-			return
-		case <-ticker.C:
-			l.mu.Lock()
-			l.flush()
-			l.mu.Unlock()
-		}
-	}
-}
-
-// Flush writes what is buffered and returns what went wrong since the last
-// call.
+// Flush writes what is buffered.
 func (l *Log) Flush() error {
 	if l == nil {
 		return nil
@@ -149,9 +165,7 @@ func (l *Log) Flush() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flush()
-	err := l.err
-	l.err = nil
-	return err
+	return l.failure
 }
 
 // Reopen opens the file anew, after it was renamed. If that fails the old one
@@ -167,9 +181,9 @@ func (l *Log) Reopen() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flush()
+	l.drop(l.cut) // the rest would make no sense in the new one
 	old := l.file
 	l.to, l.file = file, file
-	l.out.Reset(file)
 	return old.Close()
 }
 
@@ -181,6 +195,10 @@ func (l *Log) Close() error {
 	close(l.stop)
 	<-l.done
 	err := l.Flush()
+	if err != nil {
+		l.lost += uint64(bytes.Count(l.buffer, []byte("\n")))
+		err = fmt.Errorf("lines of the access log that were lost: %d: %w", l.lost, err)
+	}
 	if l.file != nil {
 		err = errors.Join(err, l.file.Close())
 	}

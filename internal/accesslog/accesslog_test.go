@@ -40,7 +40,7 @@ func entry() *accesslog.Entry {
 func written(t *testing.T, format accesslog.Format, entries ...*accesslog.Entry) string {
 	t.Helper()
 	var b bytes.Buffer
-	l, err := accesslog.Open("stdout", format, &b)
+	l, err := accesslog.Open("stdout", format, &b, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,9 +95,9 @@ func TestSignaturesAreLeftOut(t *testing.T) {
 		"/a?signature=s3cret&x=1&signature=s3cret": "/a?signature=redacted&x=1&signature=redacted",
 		"/a?%73ignatur%65=s3cret%3D":               "/a?%73ignatur%65=redacted",
 		"https://host/a?&signature=s3cret?=s3cret": "https://host/a?&signature=redacted",
-		"/a?signature":                             "/a?signature",
-		"/a?x=signature=1&y=%":                     "/a?x=signature=1&y=%",
-		"/signature=1":                             "/signature=1",
+		"/a?signature":         "/a?signature",
+		"/a?x=signature=1&y=%": "/a?x=signature=1&y=%",
+		"/signature=1":         "/signature=1",
 	} {
 		e := entry()
 		e.Request.RequestURI = uri
@@ -138,7 +138,7 @@ func FuzzLines(f *testing.F) {
 // TestReopen: after the file was moved away, later lines go to a new one.
 func TestReopen(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "access.log")
-	l, err := accesslog.Open(name, accesslog.Combined, nil)
+	l, err := accesslog.Open(name, accesslog.Combined, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestReopenFails(t *testing.T) {
 	if err := os.Mkdir(filepath.Dir(name), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	l, err := accesslog.Open(name, accesslog.Combined, nil)
+	l, err := accesslog.Open(name, accesslog.Combined, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestReopenFails(t *testing.T) {
 
 // TestOff: a log that is off can be used.
 func TestOff(t *testing.T) {
-	l, err := accesslog.Open("", accesslog.Combined, nil)
+	l, err := accesslog.Open("", accesslog.Combined, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,42 +196,8 @@ func TestOff(t *testing.T) {
 	if err := errors.Join(l.Reopen(), l.Flush(), l.Close()); err != nil {
 		t.Error(err)
 	}
-	if _, err := accesslog.Open(filepath.Join(t.TempDir(), "none", "x"), accesslog.Combined, nil); err == nil {
+	if _, err := accesslog.Open(filepath.Join(t.TempDir(), "none", "x"), accesslog.Combined, nil, nil); err == nil {
 		t.Error("a file in no directory was opened")
-	}
-}
-
-// fullDisk takes nothing for a while.
-type fullDisk struct {
-	full bool
-	got  bytes.Buffer
-}
-
-func (d *fullDisk) Write(p []byte) (int, error) {
-	if d.full {
-		return 0, errors.New("no space left")
-	}
-	return d.got.Write(p)
-}
-
-// TestFullDisk: lines are lost while there is no space, and only then.
-func TestFullDisk(t *testing.T) {
-	disk := &fullDisk{full: true}
-	l, err := accesslog.Open("stdout", accesslog.Combined, disk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Write(entry())
-	if err := l.Flush(); err == nil {
-		t.Error("nobody is told")
-	}
-	disk.full = false
-	l.Write(entry())
-	if err := l.Close(); err != nil {
-		t.Error(err)
-	}
-	if n := strings.Count(disk.got.String(), "\n"); n != 1 {
-		t.Errorf("%d lines", n)
 	}
 }
 
@@ -242,7 +208,7 @@ func TestConcurrent(t *testing.T) {
 	l, err := accesslog.Open("stdout", accesslog.JSON, writerFunc(func(p []byte) (int, error) {
 		chunks = append(chunks, string(p))
 		return len(p), nil
-	}))
+	}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +240,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestAllocations(t *testing.T) {
 	for _, format := range []accesslog.Format{accesslog.Combined, accesslog.JSON} {
-		l, err := accesslog.Open("stdout", format, io.Discard)
+		l, err := accesslog.Open("stdout", format, io.Discard, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +253,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func ExampleOpen() {
-	log, err := accesslog.Open("stdout", accesslog.Combined, os.Stdout)
+	log, err := accesslog.Open("stdout", accesslog.Combined, os.Stdout, nil)
 	if err != nil {
 		panic(err)
 	}

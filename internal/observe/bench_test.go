@@ -21,7 +21,7 @@ func (w nowhere) WriteHeader(int)             {}
 //
 //	go test -run - -bench Handler ./internal/observe
 func BenchmarkHandler(b *testing.B) {
-	log, err := accesslog.Open("stdout", accesslog.Combined, io.Discard)
+	log, err := accesslog.Open("stdout", accesslog.Combined, io.Discard, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

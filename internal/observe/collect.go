@@ -7,6 +7,7 @@ import (
 
 	"example.com/ezdfs/events"
 	"example.com/ezdfs/gateway"
+	"example.com/ezdfs/internal/accesslog"
 	"example.com/ezdfs/internal/server"
 )
 
@@ -70,6 +71,15 @@ func (m *Metrics) Server(stats func() server.Stats) {
 		metric[S]{"http_connections_accepted_total", "Connections accepted.", counter, func(s S) float64 { return float64(s.Accepted) }},
 		metric[S]{"http_requests_in_flight", "Requests that are being answered.", gauge, func(s S) float64 { return float64(s.Requests) }},
 		metric[S]{"http_requests_refused_total", "Requests refused because too many were in flight.", counter, func(s S) float64 { return float64(s.Refused) }},
+	))
+}
+
+// AccessLog adds what a full disk costs.
+func (m *Metrics) AccessLog(stats func() accesslog.Stats) {
+	type S = accesslog.Stats
+	snapshots, labels, label := one(stats)
+	m.Registry.MustRegister(newCollector(snapshots, labels, label,
+		metric[S]{"access_log_lost_lines_total", "Lines of the access log that were lost because they could not be written.", counter, func(s S) float64 { return float64(s.Lost) }},
 	))
 }
 

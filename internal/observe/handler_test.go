@@ -42,7 +42,7 @@ type logged struct {
 func watched(t *testing.T, proxies string, request *http.Request, next http.HandlerFunc) (*http.Response, logged, string) {
 	t.Helper()
 	var lines, messages bytes.Buffer
-	log, err := accesslog.Open("stdout", accesslog.JSON, &lines)
+	log, err := accesslog.Open("stdout", accesslog.JSON, &lines, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func TestSendfile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			log, err := accesslog.Open("stdout", accesslog.JSON, io.Discard)
+			log, err := accesslog.Open("stdout", accesslog.JSON, io.Discard, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
