@@ -3,32 +3,50 @@ package server
 import (
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 )
 
-// busy knows which connections owe somebody an answer: those with a request,
+// busy counts the connections that owe somebody an answer: those with a request,
 // and new ones, whose first is on its way. net/http drops the latter when it
 // is shut down.
-type busy struct {
-	states sync.Map // net.Conn → http.ConnState
-	n      atomic.Int64
-}
+type busy struct{ n atomic.Int64 }
+
+// owes are the states of such a connection, as a conn keeps them: one more than
+// http's.
+const (
+	owesFirst  = int32(http.StateNew) + 1
+	owesAnswer = int32(http.StateActive) + 1
+)
 
 // note is http.Server's ConnState.
 func (b *busy) note(c net.Conn, state http.ConnState) {
-	var before any
-	if state == http.StateClosed || state == http.StateHijacked {
-		before, _ = b.states.LoadAndDelete(c)
-	} else {
-		before, _ = b.states.Swap(c, state)
+	accepted := acceptedConn(c)
+	if accepted == nil {
+		return // of no public listener
 	}
-	was := before == http.StateNew || before == http.StateActive
+	before := accepted.state.Swap(int32(state) + 1)
+	was := before == owesFirst || before == owesAnswer
 	is := state == http.StateNew || state == http.StateActive
 	switch {
 	case is && !was:
 		b.n.Add(1)
 	case was && !is:
 		b.n.Add(-1)
+	}
+}
+
+// acceptedConn returns what a gate accepted, below TLS and the PROXY protocol.
+func acceptedConn(c net.Conn) *conn {
+	for {
+		switch wrapped := c.(type) {
+		case *conn:
+			return wrapped
+		case *proxiedConn:
+			c = wrapped.Raw()
+		case interface{ NetConn() net.Conn }:
+			c = wrapped.NetConn()
+		default:
+			return nil
+		}
 	}
 }

@@ -33,6 +33,8 @@ type conn struct {
 	acked    uint64       // at the last look
 	silent   int          // looks in a row that saw nothing move
 
+	reads    reads
+	state    atomic.Int32 // see busy
 	held     held
 	heldPool *sync.Pool // of *[]byte
 }
@@ -141,19 +143,18 @@ func (c *conn) goesOn(err error, n int64) bool {
 
 // SetDeadline implements net.Conn.
 func (c *conn) SetDeadline(t time.Time) error {
-	c.foreignDeadline(t)
-	return c.Conn.SetDeadline(t)
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// SetWriteDeadline implements net.Conn.
+// SetWriteDeadline implements net.Conn. net/http takes back at the end of each
+// answer what it has not set: then the rolling one stays.
 func (c *conn) SetWriteDeadline(t time.Time) error {
-	c.foreignDeadline(t)
-	return c.Conn.SetWriteDeadline(t)
-}
-
-func (c *conn) foreignDeadline(t time.Time) {
+	if t.IsZero() && c.stall > 0 && !c.foreign.Load() {
+		return nil
+	}
 	c.foreign.Store(!t.IsZero())
 	c.deadline.Store(0)
+	return c.Conn.SetWriteDeadline(t)
 }
 
 type closeWriter interface{ CloseWrite() error }

@@ -3,14 +3,15 @@ package server
 import (
 	"context"
 	"net"
-	"time"
 )
 
 // held is the part of a [conn] that joins two writes. The goroutine that
 // serves the connection alone uses it.
 type held struct {
-	next bool    // hold the next write back
-	data *[]byte // what was held back, from the pool; nil for nothing
+	next  bool    // hold the next write back
+	data  *[]byte // what was held back, from the pool; nil for nothing
+	parts [2][]byte
+	rest  net.Buffers // of parts
 }
 
 // heldSize is that of net/http's buffer.
@@ -56,20 +57,20 @@ func (c *conn) writeHeld(p []byte) (int, error) {
 	data := c.held.data
 	c.held.data = nil
 	defer c.heldPool.Put(data)
-	parts := net.Buffers{*data, p}
+	c.held.parts = [...][]byte{*data, p}
+	c.held.rest = c.held.parts[:]
 	if len(p) == 0 {
-		parts = parts[:1]
+		c.held.rest = c.held.parts[:1]
 	}
-	n, err := c.write(func() (int64, error) { return parts.WriteTo(c.Conn) })
+	n, err := c.write(func() (int64, error) { return c.held.rest.WriteTo(c.Conn) })
+	c.held.parts = [2][]byte{} // the body's owner may want it back
 	return int(max(n-int64(len(*data)), 0)), err
 }
 
-// SetReadDeadline implements net.Conn. net/http sets one at the end of each
-// answer: should nothing have followed what was held back, it leaves now.
-func (c *conn) SetReadDeadline(t time.Time) error {
+// flushHeld lets what was held back leave, should nothing have followed it.
+func (c *conn) flushHeld() {
 	if c.held.data != nil {
 		c.writeHeld(nil) // an error shows in what follows
 	}
 	c.held.next = false
-	return c.Conn.SetReadDeadline(t)
 }
