@@ -17,6 +17,9 @@ type dialect struct {
 	onDuplicateState string
 	// onDuplicateValue follows the VALUES of a state that replaces what is there.
 	onDuplicateValue string
+	// onDuplicateMigration follows the VALUES of a migration that is only to be
+	// there.
+	onDuplicateMigration string
 	// onDuplicateDelivery begins what follows the VALUES of a delivery; in it,
 	// given makes the value that was to be inserted of a column.
 	onDuplicateDelivery string

@@ -24,6 +24,9 @@ type Filter struct {
 	// name_hash, to split work or to resume it. Each may be a full hash or the
 	// beginning of one.
 	HashFrom, After, HashTo string
+	// ByHash reads along the primary key even where an index would find the rows:
+	// for one range of name_hash among many, which together are the whole table.
+	ByHash bool
 	// PageSize is how many rows one query fetches; 0 means 1000.
 	PageSize int
 	// Replica allows reading from the replica, which may lag.

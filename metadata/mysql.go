@@ -23,15 +23,16 @@ func mysqlDialect() *dialect {
 		onDuplicate: " ON DUPLICATE KEY UPDATE `name` = VALUES(`name`), `name_trunk` = VALUES(`name_trunk`)," +
 			" `datatype` = VALUES(`datatype`), `scope` = VALUES(`scope`), `size` = VALUES(`size`)," +
 			" `mtime` = VALUES(`mtime`), `expired` = VALUES(`expired`)",
-		onDuplicateKeep:     " ON DUPLICATE KEY UPDATE `name_hash` = VALUES(`name_hash`)",
-		onDuplicateState:    " ON DUPLICATE KEY UPDATE `name` = VALUES(`name`)",
-		onDuplicateValue:    " ON DUPLICATE KEY UPDATE `value` = VALUES(`value`)",
-		onDuplicateDelivery: " ON DUPLICATE KEY UPDATE ",
-		given:               func(column string) string { return "VALUES(" + column + ")" },
-		now:                 "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
-		gapsFill:            true,
-		forUpdate:           " FOR UPDATE",
-		byKey:               "FORCE INDEX (PRIMARY)",
+		onDuplicateKeep:      " ON DUPLICATE KEY UPDATE `name_hash` = VALUES(`name_hash`)",
+		onDuplicateState:     " ON DUPLICATE KEY UPDATE `name` = VALUES(`name`)",
+		onDuplicateValue:     " ON DUPLICATE KEY UPDATE `value` = VALUES(`value`)",
+		onDuplicateMigration: " ON DUPLICATE KEY UPDATE `id` = VALUES(`id`)",
+		onDuplicateDelivery:  " ON DUPLICATE KEY UPDATE ",
+		given:                func(column string) string { return "VALUES(" + column + ")" },
+		now:                  "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
+		gapsFill:             true,
+		forUpdate:            " FOR UPDATE",
+		byKey:                "FORCE INDEX (PRIMARY)",
 		// The comparison by the column's collation finds the rows by the index;
 		// the one by bytes drops the case twins and what differs in accents or
 		// trailing spaces. CONVERT is for columns that are not utf8mb4.

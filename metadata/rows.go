@@ -124,7 +124,7 @@ func (c *cursor) last() bool { return c.done || c.seeded && len(c.seeds) == 0 }
 // they are not too many.
 func (c *cursor) seed(ctx context.Context) error {
 	selective := c.filter.selective(c.store, c.table)
-	if selective.sql == "" {
+	if selective.sql == "" || c.filter.ByHash {
 		return nil
 	}
 	clause, args := where(selective, c.filter.bounds())

@@ -10,11 +10,12 @@ import (
 
 // schemaInfo is what the store knows about its tables.
 type schemaInfo struct {
-	tables  map[string]tableInfo
-	journal bool // there is one
-	state   bool // there is a table of it
-	ledger  bool // there is one
-	at      time.Time
+	tables     map[string]tableInfo
+	journal    bool // there is one
+	state      bool // there is a table of it
+	ledger     bool // there is one
+	migrations bool // there are both tables
+	at         time.Time
 }
 
 // tableInfo describes a table that exists.
@@ -42,15 +43,22 @@ func (s *Store) loadSchema(ctx context.Context) error {
 // inspect looks at the tables by a pool or a transaction.
 func (s *Store) inspect(ctx context.Context, q queryer) error {
 	at := time.Now()
-	found, err := s.dialect.inspect(ctx, q, append(s.config.Layout.Tables(), journalTable, stateTable, ledgerTable))
+	found, err := s.dialect.inspect(ctx, q, append(s.config.Layout.Tables(), ownTables()...))
 	if err != nil {
 		return s.wrap("inspect", s.config.Name, err)
 	}
 	_, journal := found[journalTable]
 	_, state := found[stateTable]
 	_, ledger := found[ledgerTable]
-	s.schema.Store(&schemaInfo{tables: found, journal: journal, state: state, ledger: ledger, at: at})
+	_, migration := found[migrationTable]
+	_, ranges := found[rangeTable]
+	s.schema.Store(&schemaInfo{tables: found, journal: journal, state: state, ledger: ledger, migrations: migration && ranges, at: at})
 	return nil
+}
+
+// ownTables are those that are not the legacy's.
+func ownTables() []string {
+	return []string{journalTable, stateTable, ledgerTable, migrationTable, rangeTable}
 }
 
 // lacksTables reports whether a legacy table did not exist when the store last
@@ -67,7 +75,7 @@ func (s *Store) lacksTables() bool {
 // our own.
 func (s *Store) Tables() []string {
 	info := s.schema.Load()
-	return slices.DeleteFunc(append(s.config.Layout.Tables(), journalTable, stateTable, ledgerTable), func(table string) bool {
+	return slices.DeleteFunc(append(s.config.Layout.Tables(), ownTables()...), func(table string) bool {
 		_, ok := info.tables[table]
 		return !ok
 	})

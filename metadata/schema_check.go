@@ -99,6 +99,9 @@ func (info *schemaInfo) missing() (problems []Problem) {
 	if !info.ledger {
 		problems = append(problems, Problem{SeverityWarning, ledgerTable, "does not exist, so no cache or CDN can be told of changes", create})
 	}
+	if !info.migrations {
+		problems = append(problems, Problem{SeverityWarning, migrationTable, "or " + rangeTable + " does not exist, so nothing can migrate", create})
+	}
 	return problems
 }
 

@@ -26,13 +26,14 @@ func sqliteDialect() *dialect {
 		onDuplicate: " ON CONFLICT (`name_hash`) DO UPDATE SET `name` = excluded.`name`, `name_trunk` = excluded.`name_trunk`," +
 			" `datatype` = excluded.`datatype`, `scope` = excluded.`scope`, `size` = excluded.`size`," +
 			" `mtime` = excluded.`mtime`, `expired` = excluded.`expired`",
-		onDuplicateKeep:     " ON CONFLICT (`name_hash`) DO NOTHING",
-		onDuplicateState:    " ON CONFLICT (`name`) DO NOTHING",
-		onDuplicateValue:    " ON CONFLICT (`name`) DO UPDATE SET `value` = excluded.`value`",
-		onDuplicateDelivery: " ON CONFLICT (`target`, `hash`) DO UPDATE SET ",
-		given:               func(column string) string { return "excluded." + column },
-		now:                 "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-		byKey:               "INDEXED BY `sqlite_autoindex_%s_1`",
+		onDuplicateKeep:      " ON CONFLICT (`name_hash`) DO NOTHING",
+		onDuplicateState:     " ON CONFLICT (`name`) DO NOTHING",
+		onDuplicateValue:     " ON CONFLICT (`name`) DO UPDATE SET `value` = excluded.`value`",
+		onDuplicateMigration: " ON CONFLICT (`id`) DO NOTHING",
+		onDuplicateDelivery:  " ON CONFLICT (`target`, `hash`) DO UPDATE SET ",
+		given:                func(column string) string { return "excluded." + column },
+		now:                  "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+		byKey:                "INDEXED BY `sqlite_autoindex_%s_1`",
 		// Columns compare by bytes, so a range of the index is the exact prefix.
 		hasPrefix: func(column, _, prefix string) condition {
 			if end := successor(prefix); end != "" {

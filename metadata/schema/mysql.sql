@@ -89,3 +89,35 @@ CREATE TABLE IF NOT EXISTS `ezdfs_cdn_delivery` (
   KEY `ezdfs_cdn_delivery_due` (`target`, `due`),
   KEY `ezdfs_cdn_delivery_state` (`target`, `state`, `since`)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- What moves from one store to another, and how far that is: one row for each
+-- pass over the files of a prefix, and one for each range of name_hash, which
+-- begins with `first` and is done to `position`, by whoever has leased it until
+-- `due` (microseconds since 1970 by this server's clock).
+CREATE TABLE IF NOT EXISTS `ezdfs_migration` (
+  `id` VARCHAR(32) NOT NULL,
+  `kind` VARCHAR(16) NOT NULL,
+  `prefix` TEXT NOT NULL,
+  `source` VARCHAR(255) NOT NULL,
+  `target` VARCHAR(255) NOT NULL,
+  `pass` INT NOT NULL DEFAULT 0,
+  `state` VARCHAR(16) NOT NULL DEFAULT 'running',
+  `since` BIGINT NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS `ezdfs_migration_range` (
+  `id` VARCHAR(32) NOT NULL,
+  `first` VARCHAR(8) NOT NULL,
+  `position` VARCHAR(34) NOT NULL DEFAULT '',
+  `done` TINYINT NOT NULL DEFAULT 0,
+  `owner` VARCHAR(128) NOT NULL DEFAULT '',
+  `due` BIGINT NOT NULL DEFAULT 0,
+  `changed` BIGINT NOT NULL DEFAULT 0,
+  `copied` BIGINT NOT NULL DEFAULT 0,
+  `present` BIGINT NOT NULL DEFAULT 0,
+  `gone` BIGINT NOT NULL DEFAULT 0,
+  `failed` BIGINT NOT NULL DEFAULT 0,
+  `bytes` BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`, `first`)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -69,3 +69,30 @@ CREATE TABLE IF NOT EXISTS `ezdfs_cdn_delivery` (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS `ezdfs_cdn_delivery_due` ON `ezdfs_cdn_delivery` (`target`, `due`);
 CREATE INDEX IF NOT EXISTS `ezdfs_cdn_delivery_state` ON `ezdfs_cdn_delivery` (`target`, `state`, `since`);
+
+CREATE TABLE IF NOT EXISTS `ezdfs_migration` (
+  `id` VARCHAR(32) NOT NULL PRIMARY KEY,
+  `kind` VARCHAR(16) NOT NULL,
+  `prefix` TEXT NOT NULL,
+  `source` VARCHAR(255) NOT NULL,
+  `target` VARCHAR(255) NOT NULL,
+  `pass` INT NOT NULL DEFAULT 0,
+  `state` VARCHAR(16) NOT NULL DEFAULT 'running',
+  `since` BIGINT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS `ezdfs_migration_range` (
+  `id` VARCHAR(32) NOT NULL,
+  `first` VARCHAR(8) NOT NULL,
+  `position` VARCHAR(34) NOT NULL DEFAULT '',
+  `done` TINYINT NOT NULL DEFAULT 0,
+  `owner` VARCHAR(128) NOT NULL DEFAULT '',
+  `due` BIGINT NOT NULL DEFAULT 0,
+  `changed` BIGINT NOT NULL DEFAULT 0,
+  `copied` BIGINT NOT NULL DEFAULT 0,
+  `present` BIGINT NOT NULL DEFAULT 0,
+  `gone` BIGINT NOT NULL DEFAULT 0,
+  `failed` BIGINT NOT NULL DEFAULT 0,
+  `bytes` BIGINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (`id`, `first`)
+) WITHOUT ROWID;
