@@ -36,6 +36,8 @@ type Error struct {
 	Err     error
 	// Retry says that the same call may well succeed a moment later.
 	Retry bool
+	// Throttled says that the store refused because of too many requests.
+	Throttled bool
 }
 
 func (e *Error) Error() string {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"strings"
+	"time"
 
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
@@ -18,9 +19,8 @@ const batchSize = 100
 
 // ClusterizeOptions say how files are stored. The zero value is usable.
 type ClusterizeOptions struct {
-	// Workers is the number of batches under way; four times the number of
-	// processors by default.
-	Workers int
+	// Limits are for batches of a hundred files.
+	Limits Limits
 	// Remove removes each local file once it is stored.
 	Remove bool
 	// Progress, when set, counts along.
@@ -36,16 +36,18 @@ func Clusterize(ctx context.Context, c *cluster.Cluster, source iter.Seq2[cluste
 	if z.progress == nil {
 		z.progress = new(Progress)
 	}
-	if err := inBatches(ctx, source, batchSize, options.Workers, z.store); err != nil {
+	z.pool = NewPool(options.Limits, z.progress)
+	if err := Batches(ctx, z.pool, batchSize, source, z.store); err != nil {
 		return err
 	}
-	return z.progress.err("clusterize")
+	return z.progress.Err("clusterize")
 }
 
 type clusterizer struct {
 	c        *cluster.Cluster
 	options  ClusterizeOptions
 	progress *Progress
+	pool     *Pool
 }
 
 func (z *clusterizer) store(ctx context.Context, items []cluster.Item) error {
@@ -53,18 +55,69 @@ func (z *clusterizer) store(ctx context.Context, items []cluster.Item) error {
 	if err != nil {
 		return err
 	}
-	for i, result := range z.c.StoreFiles(ctx, fresh) {
+	results, err := z.storeAll(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	for i, result := range results {
 		if err := ctx.Err(); err != nil {
 			return err // interrupted, not failed
 		}
 		if result.Err != nil {
-			z.progress.fail(fresh[i].Path, result.Err)
+			z.progress.Fail(fresh[i].Path, result.Err)
 			continue
 		}
-		z.progress.add(result.Row.Size)
+		z.progress.Add(fresh[i].Path, result.Row.Size, result.Took)
 		z.remove(fresh[i], result.Row)
 	}
 	return nil
+}
+
+// pacedAlone is the size from which a file is stored by itself when there is a
+// limit of bandwidth: waiting before would be too long, and what follows too
+// fast.
+const pacedAlone = 1 << 20
+
+// storeAll stores files as fast as the bandwidth allows.
+func (z *clusterizer) storeAll(ctx context.Context, items []cluster.Item) ([]cluster.Result, error) {
+	results := make([]cluster.Result, len(items))
+	var together []cluster.Item
+	var index []int
+	var bytes int64
+	for i, item := range items {
+		info, err := os.Stat(item.File)
+		if err == nil && info.Mode().IsRegular() && info.Size() > pacedAlone && z.pool.Paced() {
+			results[i] = z.storePaced(ctx, item, info)
+			continue
+		}
+		if err == nil {
+			bytes += info.Size()
+		}
+		together, index = append(together, item), append(index, i)
+	}
+	if err := z.pool.Wait(ctx, bytes); err != nil {
+		return nil, err
+	}
+	for i, result := range z.c.StoreFiles(ctx, together) {
+		results[index[i]] = result
+	}
+	return results, nil
+}
+
+func (z *clusterizer) storePaced(ctx context.Context, item cluster.Item, info os.FileInfo) (result cluster.Result) {
+	defer func(start time.Time) { result.Took = time.Since(start) }(time.Now())
+	f, err := os.Open(item.File)
+	if err != nil {
+		return cluster.Result{Err: err}
+	}
+	defer f.Close()
+	options := item.Options
+	options.Size = info.Size()
+	if options.ModTime.IsZero() {
+		options.ModTime = info.ModTime()
+	}
+	result.Row, result.Err = z.c.Store(ctx, item.Path, z.pool.Reader(ctx, f), options)
+	return result
 }
 
 // withoutEqual leaves out the files that are stored already.
@@ -80,7 +133,7 @@ func (z *clusterizer) withoutEqual(ctx context.Context, items []cluster.Item) ([
 	fresh := make([]cluster.Item, 0, len(items))
 	for _, item := range items {
 		if clean, err := metadata.CleanName(item.Path); err != nil || clean != item.Path {
-			z.progress.fail(item.Path, cmp.Or(err, fmt.Errorf("%q would be stored as %q, which is another file", item.Path, clean)))
+			z.progress.Fail(item.Path, cmp.Or(err, fmt.Errorf("%q would be stored as %q, which is another file", item.Path, clean)))
 			continue
 		}
 		row, stored := rows[item.Path]
@@ -90,7 +143,7 @@ func (z *clusterizer) withoutEqual(ctx context.Context, items []cluster.Item) ([
 				fresh = append(fresh, item)
 				continue
 			}
-			z.progress.skipped.Add(1)
+			z.progress.Skip(1)
 			z.remove(item, row)
 			continue
 		}
@@ -121,7 +174,7 @@ func (z *clusterizer) remove(item cluster.Item, row metadata.Row) {
 		err = os.Remove(item.File)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		z.progress.fail(item.Path, fmt.Errorf("stored, but not removed: %w", err))
+		z.progress.Fail(item.Path, fmt.Errorf("stored, but not removed: %w", err))
 	}
 }
 

@@ -41,7 +41,7 @@ func TestClusterizeAndBack(t *testing.T) {
 		progress := new(Progress)
 		options := TreeOptions{StorageDir: "storage", Skip: []string{filepath.Join(s.Root, "var/mount")}}
 		source := Tree(s.Root, []string{"var"}, options)
-		if err := Clusterize(t.Context(), c, source, ClusterizeOptions{Progress: progress, Workers: 2}); err != nil {
+		if err := Clusterize(t.Context(), c, source, ClusterizeOptions{Progress: progress, Limits: Limits{Workers: 2}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := progress.Snapshot(); got.Done != int64(len(siteFiles)) || got.Skipped != 0 || got.Failed != 0 {
@@ -199,7 +199,7 @@ func TestClusterizeStops(t *testing.T) {
 			}
 		}
 	}
-	err := Clusterize(ctx, c, source, ClusterizeOptions{Progress: progress, Workers: 1})
+	err := Clusterize(ctx, c, source, ClusterizeOptions{Progress: progress, Limits: Limits{Workers: 1}})
 	if !errors.Is(err, context.Canceled) || progress.Snapshot().Failed != 0 {
 		t.Errorf("error %v, progress %+v", err, progress.Snapshot())
 	}

@@ -3,9 +3,11 @@ package bulk
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
@@ -18,9 +20,8 @@ type UnclusterizeOptions struct {
 	Prefix string
 	// SkipScopes are left in the cluster.
 	SkipScopes []string
-	// Workers is the number of files under way; four times the number of
-	// processors by default.
-	Workers int
+	// Limits are for files.
+	Limits Limits
 	// Progress, when set, counts along.
 	Progress *Progress
 }
@@ -35,30 +36,45 @@ func Unclusterize(ctx context.Context, c *cluster.Cluster, options UnclusterizeO
 	}
 	live := false
 	rows := c.List(ctx, cluster.ListOptions{Prefix: options.Prefix, ExcludeScopes: options.SkipScopes, Expired: &live})
-	err := inBatches(ctx, rows, 1, options.Workers, func(ctx context.Context, rows []metadata.Row) error {
-		bringBack(ctx, c, rows[0], progress)
-		return ctx.Err()
-	})
-	if err != nil {
+	b := back{c, NewPool(options.Limits, progress), progress}
+	if err := Each(ctx, b.pool, rows, b.bring); err != nil {
 		return err
 	}
-	return progress.err("unclusterize")
+	return progress.Err("unclusterize")
 }
 
-func bringBack(ctx context.Context, c *cluster.Cluster, row metadata.Row, progress *Progress) {
-	local := filepath.Join(c.Root(), filepath.FromSlash(row.Name))
+// back copies files back.
+type back struct {
+	c        *cluster.Cluster
+	pool     *Pool
+	progress *Progress
+}
+
+func (b back) bring(ctx context.Context, row metadata.Row) error {
+	local := filepath.Join(b.c.Root(), filepath.FromSlash(row.Name))
 	if info, err := os.Stat(local); err == nil && info.Mode().IsRegular() &&
 		info.Size() == row.Size && info.ModTime().Unix() == row.MTime {
-		progress.skipped.Add(1)
-		return
+		b.progress.Skip(1)
+		return nil
 	}
-	_, err := c.Fetch(ctx, row.Name)
+	start := time.Now()
+	err := b.fetch(ctx, row)
 	switch {
 	case err == nil:
-		progress.add(row.Size)
+		b.progress.Add(row.Name, row.Size, time.Since(start))
 	case errors.Is(err, fs.ErrNotExist):
-		progress.skipped.Add(1) // expired since it was listed
+		b.progress.Skip(1) // expired since it was listed
 	case ctx.Err() == nil:
-		progress.fail(row.Name, err)
+		b.progress.Fail(row.Name, err)
 	}
+	return ctx.Err()
+}
+
+func (b back) fetch(ctx context.Context, row metadata.Row) error {
+	if b.pool.Paced() {
+		_, err := b.c.Fetch(ctx, row.Name, cluster.Through(func(r io.Reader) io.Reader { return b.pool.Reader(ctx, r) }))
+		return err
+	}
+	_, err := b.c.Fetch(ctx, row.Name)
+	return errors.Join(err, b.pool.Wait(ctx, row.Size))
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,8 +33,9 @@ type Item struct {
 
 // Result is what became of an Item.
 type Result struct {
-	Row metadata.Row
-	Err error
+	Row  metadata.Row
+	Err  error
+	Took time.Duration // to stage the body, or where a file was stored by itself, all of it
 }
 
 // StoreFiles stores local files as StoreFile does, and tells of each what
@@ -69,6 +71,7 @@ type batchEntry struct {
 	name   string
 	row    metadata.Row
 	staged backends.Staged
+	took   time.Duration
 }
 
 func newBatch(c *Cluster) *batch { return &batch{c: c, seen: make(map[string]bool)} }
@@ -102,12 +105,15 @@ func (b *batch) store(ctx context.Context, items []Item, results []Result) {
 		err = b.commit(ctx)
 	}
 	for _, e := range b.entries {
+		results[e.index].Took = e.took
 		if results[e.index].Row = e.row; err != nil {
 			b.single = append(b.single, e.index)
 		}
 	}
 	for _, i := range b.single {
+		start := time.Now()
 		results[i].Row, results[i].Err = b.c.StoreFile(ctx, items[i].Path, items[i].File, items[i].Options)
+		results[i].Took = time.Since(start)
 	}
 }
 
@@ -124,6 +130,7 @@ func (b *batch) each(do func(*batchEntry) error) error {
 
 func (b *batch) stage(ctx context.Context, items []Item) error {
 	err := b.each(func(e *batchEntry) error {
+		defer func(start time.Time) { e.took = time.Since(start) }(time.Now())
 		f, info, err := openRegular(items[e.index].File)
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 // Fetch copies a live file to the same path under the site root and returns
 // where it lies. The local file appears complete or not at all, with the
 // row's modification time.
-func (c *Cluster) Fetch(ctx context.Context, path string) (string, error) {
+func (c *Cluster) Fetch(ctx context.Context, path string, options ...ReadOption) (string, error) {
 	name, err := metadata.CleanName(path)
 	if err != nil {
 		return "", err
@@ -26,7 +26,7 @@ func (c *Cluster) Fetch(ctx context.Context, path string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(local), 0o777); err != nil {
 		return "", err
 	}
-	_, err = c.FetchTo(ctx, name, local)
+	_, err = c.FetchTo(ctx, name, local, options...)
 	return local, err
 }
 

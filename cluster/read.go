@@ -63,6 +63,7 @@ type ReadOption func(*reading)
 type reading struct {
 	offset, length int64
 	expired, fresh bool
+	through        func(io.Reader) io.Reader // nil for none
 }
 
 func newReading(options []ReadOption) reading {
@@ -97,6 +98,27 @@ func WithExpired() ReadOption {
 // Fresh asks the database for the row, whatever the caches know.
 func Fresh() ReadOption {
 	return func(r *reading) { r.fresh = true }
+}
+
+// Through reads the body by way of wrap's reader, to slow it down, say.
+func Through(wrap func(io.Reader) io.Reader) ReadOption {
+	return func(r *reading) { r.through = wrap }
+}
+
+// wrapped is a body that is read through something.
+type wrapped struct {
+	backends.Reader
+	through io.Reader
+}
+
+func (w wrapped) Read(p []byte) (int, error) { return w.through.Read(p) }
+
+// file makes a File of a row and its body.
+func (r reading) file(row metadata.Row, body backends.Reader) *File {
+	if r.through != nil {
+		body = wrapped{body, r.through(body)}
+	}
+	return &File{Row: row, Reader: body}
 }
 
 // retryPause is how long a read or copy that met a change waits before it
@@ -164,7 +186,7 @@ func (c *Cluster) open(ctx context.Context, name string, read reading, attempt i
 		}
 		row = c.mendRead(ctx, row, body.Info())
 	}
-	return &File{Row: row, Reader: body}, false, nil
+	return read.file(row, body), false, nil
 }
 
 // OpenRow opens the body of a row that the caller has read before, without
@@ -176,7 +198,7 @@ func (c *Cluster) OpenRow(ctx context.Context, row metadata.Row, options ...Read
 	body, err := c.stores.Open(ctx, row.Name, read.offset, read.length)
 	if err == nil {
 		if body.Info().Size == row.Size {
-			return &File{Row: row, Reader: body}, nil
+			return read.file(row, body), nil
 		}
 		body.Close()
 	} else if !errors.Is(err, fs.ErrNotExist) {

@@ -27,7 +27,7 @@ func (f field) parse(raw string) (any, error) {
 		n, err := f.parseInRange(word, parseInt)
 		return int(n), err
 	case int64:
-		return f.parseInRange(word, parseSize)
+		return f.parseInRange(word, ParseSize)
 	case time.Duration:
 		n, err := f.parseInRange(word, parseInt)
 		return time.Duration(n) * f.unit(), err
@@ -149,9 +149,9 @@ var sizeUnits = []struct {
 	bytes  int64
 }{{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}}
 
-// parseSize reads a number of bytes, perhaps followed by K, M or G (powers of
-// 1024): "8M".
-func parseSize(word string) (int64, error) {
+// ParseSize reads a number of bytes as settings have it, perhaps followed by K,
+// M or G (powers of 1024): "8M".
+func ParseSize(word string) (int64, error) {
 	digits, factor := word, int64(1)
 	for _, unit := range sizeUnits {
 		if head, ok := strings.CutSuffix(strings.ToUpper(word), unit.letter); ok {

@@ -12,14 +12,14 @@ func TestSizes(t *testing.T) {
 		"0": 0, "1": 1, "8M": 8 << 20, "8m": 8 << 20, "5G": 5 << 30, "3K": 3 << 10,
 		"": -1, "M": -1, "-1": -1, "8MB": -1, "8 M": -1, "1.5M": -1, "99999999999G": -1, "9223372036854775808": -1,
 	} {
-		got, err := parseSize(word)
+		got, err := ParseSize(word)
 		if (err == nil) != (want >= 0) || err == nil && got != want {
 			t.Errorf("%q: %d, %v; want %d", word, got, err, want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(0, 1<<40).Draw(t, "n") << rapid.SampledFrom([]int{0, 10, 20}).Draw(t, "shift")
-		if got, err := parseSize(formatSize(n)); got != n || err != nil {
+		if got, err := ParseSize(formatSize(n)); got != n || err != nil {
 			t.Fatalf("%d as %s: %d, %v", n, formatSize(n), got, err)
 		}
 	})

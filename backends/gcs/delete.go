@@ -72,7 +72,7 @@ func (d *deletion) one(ctx context.Context, path string) error {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		var e *backends.Error
 		if errors.As(cause, &e) { // another path met it
-			return &backends.Error{Backend: e.Backend, Op: e.Op, Path: path, Kind: e.Kind, Err: e.Err, Retry: e.Retry}
+			return &backends.Error{Backend: e.Backend, Op: e.Op, Path: path, Kind: e.Kind, Err: e.Err, Retry: e.Retry, Throttled: e.Throttled}
 		}
 	}
 	return d.backend.wrap(ctx, "delete", path, err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"slices"
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/storage"
@@ -41,7 +42,7 @@ func (b *Backend) newError(ctx context.Context, op, path string, err error) *bac
 	if retry && ctx.Err() != nil {
 		kind, retry, err = nil, false, ctx.Err()
 	}
-	return &backends.Error{Backend: b.cfg.Name, Op: op, Path: path, Kind: kind, Err: err, Retry: retry}
+	return &backends.Error{Backend: b.cfg.Name, Op: op, Path: path, Kind: kind, Err: err, Retry: retry, Throttled: throttled(err)}
 }
 
 // classify says what an error of the client means and whether a retry may
@@ -64,21 +65,30 @@ func classify(err error) (kind error, retry bool) {
 // classifyStatus reads the status the service answered with.
 func classifyStatus(err *googleapi.Error) (kind error, retry bool) {
 	switch code := err.Code; {
+	case throttled(err):
+		return backends.ErrUnavailable, true
 	case code == http.StatusForbidden:
-		for _, item := range err.Errors {
-			if item.Reason == "rateLimitExceeded" || item.Reason == "userRateLimitExceeded" {
-				return backends.ErrUnavailable, true
-			}
-		}
 		return fs.ErrPermission, false
 	case code == http.StatusBadRequest, code == http.StatusRequestEntityTooLarge:
 		return fs.ErrInvalid, false
 	case code == http.StatusPreconditionFailed:
 		return backends.ErrChanged, false
-	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
+	case code == http.StatusRequestTimeout, code >= 500:
 		return backends.ErrUnavailable, true
 	}
 	return backends.ErrUnavailable, false // 401, 404 without an object, 410
+}
+
+// throttled reports whether an answer says that requests are too many.
+func throttled(err error) bool {
+	var api *googleapi.Error
+	if !errors.As(err, &api) {
+		return false
+	}
+	return api.Code == http.StatusTooManyRequests ||
+		api.Code == http.StatusForbidden && slices.ContainsFunc(api.Errors, func(item googleapi.ErrorItem) bool {
+			return item.Reason == "rateLimitExceeded" || item.Reason == "userRateLimitExceeded"
+		})
 }
 
 // transient reports whether an error that is no answer of the service may pass:

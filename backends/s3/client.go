@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"example.com/ezdfs/backends"
 	"example.com/ezdfs/settings"
 )
 
@@ -62,12 +63,12 @@ func newClient(ctx context.Context, set settings.S3, o options) (*s3.Client, *ht
 	transport.MaxIdleConns = 256
 	transport.MaxIdleConnsPerHost = 64
 	httpClient := &http.Client{
-		Transport: transport,
+		Transport: backends.NoticeThrottling(transport),
 		// The SDK signs for one host: a redirect is an answer, not a way.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	if o.wrap != nil {
-		httpClient.Transport = o.wrap(transport)
+		httpClient.Transport = backends.NoticeThrottling(o.wrap(transport))
 	}
 	return s3.NewFromConfig(cfg, func(c *s3.Options) { configure(c, set, o.limits, httpClient) }), transport, nil
 }

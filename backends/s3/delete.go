@@ -102,7 +102,7 @@ func (b *Backend) deleteError(path, code, message string) error {
 	case code == "NoSuchKey":
 		return nil
 	case ok:
-		e.Kind, e.Retry = m.kind, m.retry
+		e.Kind, e.Retry, e.Throttled = m.kind, m.retry, throttled(code)
 	case code == "AccessDenied":
 		e.Kind = statuses[403].kind
 	}

@@ -104,7 +104,7 @@ func (b *Backend) classify(op, path string, err error) *backends.Error {
 		return e
 	}
 	m := meaningOf(err)
-	e.Kind, e.Retry = m.kind, m.retry
+	e.Kind, e.Retry, e.Throttled = m.kind, m.retry, throttled(code(err)) || status(err) == 429
 	return e
 }
 
@@ -152,8 +152,13 @@ func meaningOfCode(code string) (meaning, bool) {
 	if m, ok := meanings[code]; ok {
 		return m, true
 	}
+	return meaning{backends.ErrUnavailable, true}, throttled(code)
+}
+
+// throttled reports whether a code says that requests are too many.
+func throttled(code string) bool {
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
-	return meaning{backends.ErrUnavailable, true}, throttled
+	return throttled
 }
 
 // vague reports whether err is an answer whose code does not say what is

@@ -20,6 +20,7 @@ type clusterizeFlags struct {
 	contentDB string
 	skip      map[string]*bool // by scope
 	options   bulk.ClusterizeOptions
+	bulk      bulkFlags
 }
 
 func newClusterize(a *app) *cobra.Command {
@@ -54,7 +55,7 @@ func (f *clusterizeFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.scope, "scope", "", "`SCOPE` of all files below PATH")
 	flags.StringVar(&f.contentDB, "content-db", "", "content database, `DSN` as in user:password@tcp(host:3306)/name")
 	flags.BoolVar(&f.options.Remove, "remove", false, "remove each local file once it is stored")
-	flags.IntVar(&f.options.Workers, "workers", 0, "`NUMBER` of batches at a time (default four for each processor)")
+	f.bulk.add(c, "batches of a hundred files")
 	f.skip = map[string]*bool{
 		"binaryfile": flags.Bool("skip-binary-files", false, "leave out ezbinaryfile (with --content-db)"),
 		"mediafile":  flags.Bool("skip-media-files", false, "leave out ezmedia (with --content-db)"),
@@ -72,10 +73,8 @@ func (f *clusterizeFlags) check(paths []string) error {
 		return usagef("--scope is for paths: the content database knows the scopes of its files")
 	case len(f.skipped()) > 0 && f.contentDB == "":
 		return usagef("--skip-binary-files, --skip-media-files and --skip-images are for --content-db")
-	case f.options.Workers < 0:
-		return usagef("--workers %d is less than 1", f.options.Workers)
 	}
-	return nil
+	return f.bulk.check()
 }
 
 func (f *clusterizeFlags) skipped() (scopes []string) {
@@ -88,8 +87,8 @@ func (f *clusterizeFlags) skipped() (scopes []string) {
 }
 
 func (f *clusterizeFlags) run(ctx context.Context, a *app, s session, paths []string) error {
-	r := &bulkRun{a: a, verb: "stored", progress: new(bulk.Progress)}
-	f.options.Progress = r.progress
+	r := &bulkRun{a: a, verb: "stored", mode: f.bulk.progress, progress: new(bulk.Progress)}
+	f.options.Progress, f.options.Limits = r.progress, f.bulk.limits
 	files := f.tree(s.settings, paths)
 	if f.contentDB == "" {
 		r.count = func(ctx context.Context) (int64, error) { return countFiles(ctx, files) }

@@ -47,9 +47,60 @@ func TestShowsProgress(t *testing.T) {
 		"a buffer": {stderr: new(bytes.Buffer)},
 		"a file":   {stderr: file},
 	} {
-		if a.showsProgress() {
-			t.Errorf("a progress bar on %s", name)
+		if got := a.progressMode(progressAuto); got != progressNone {
+			t.Errorf("%s on %s", got, name)
 		}
+		if a.json = true; a.progressMode(progressAuto) != progressJSON || a.progressMode(progressBar) != progressBar {
+			t.Errorf("with --json not what was asked for on %s", name)
+		}
+		if a.noProgress = true; a.progressMode(progressJSON) != progressNone {
+			t.Errorf("progress on %s with --no-progress", name)
+		}
+	}
+}
+
+// TestProgressJSON looks at what a program would read while work goes on.
+func TestProgressJSON(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stderr bytes.Buffer
+		r := &bulkRun{
+			a: &app{stderr: &stderr}, verb: "stored", mode: progressJSON, progress: new(bulk.Progress),
+			count: func(context.Context) (int64, error) { return 100, nil },
+		}
+		stop := r.show(t.Context())
+		r.progress.AddMany(20, 5000)
+		time.Sleep(progressEvery + time.Second)
+		r.progress.AddMany(10, 1000)
+		time.Sleep(progressEvery)
+		stop()
+		want := `{"progress":{"done":20,"skipped":0,"failed":0,"bytes":5000,"expected":100,"seconds":5,"files_per_second":4,"bytes_per_second":1000,"eta_seconds":20}}
+{"progress":{"done":30,"skipped":0,"failed":0,"bytes":6000,"expected":100,"seconds":10,"files_per_second":2,"bytes_per_second":200,"eta_seconds":35}}
+`
+		if stderr.String() != want {
+			t.Errorf("written:\n%swant:\n%s", stderr.String(), want)
+		}
+	})
+}
+
+// TestSlowest: people are told what took long, programs all.
+func TestSlowest(t *testing.T) {
+	var stdout bytes.Buffer
+	a := &app{stdout: bufio.NewWriter(&stdout), stderr: new(bytes.Buffer)}
+	r := &bulkRun{a: a, verb: "stored", progress: new(bulk.Progress)}
+	r.progress.Add("var/fast", 1, time.Millisecond)
+	r.progress.Add("var/slow", 1, 2500*time.Millisecond)
+	for _, a.json = range []bool{false, true} {
+		if err := r.finish(t.Context(), nil, 4*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.stdout.Flush()
+	want := `stored 2 files, 2 bytes; 0 skipped as equal, 0 failed; 4.0 s, 0 files/s
+slow:    2.5 s  var/slow
+{"summary":{"done":2,"skipped":0,"failed":0,"bytes":2,"seconds":4,"files_per_second":0.5,"slowest":[{"name":"var/slow","seconds":2.5},{"name":"var/fast","seconds":0.001}]}}
+`
+	if stdout.String() != want {
+		t.Errorf("printed:\n%swant:\n%s", stdout.String(), want)
 	}
 }
 

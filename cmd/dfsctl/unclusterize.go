@@ -11,6 +11,7 @@ import (
 
 func newUnclusterize(a *app) *cobra.Command {
 	var options bulk.UnclusterizeOptions
+	var flags bulkFlags
 	c := &cobra.Command{
 		Use: "unclusterize [PREFIX]", Short: "Copy the cluster's files back to the site", Args: arguments(0, 1),
 		Long: `Copy live files whose path begins with PREFIX to the same paths below the site
@@ -19,12 +20,12 @@ time is skipped, so that the same command goes on after an interruption.
 
 With --json one document for each file that failed, and {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if options.Workers < 0 {
-				return usagef("--workers %d is less than 1", options.Workers)
+			if err := flags.check(); err != nil {
+				return err
 			}
-			options.Prefix, options.Progress = strings.Join(args, ""), new(bulk.Progress)
+			options.Prefix, options.Progress, options.Limits = strings.Join(args, ""), new(bulk.Progress), flags.limits
 			return a.withCluster(cmd.Context(), func(s session) error {
-				r := &bulkRun{a: a, verb: "copied", progress: options.Progress}
+				r := &bulkRun{a: a, verb: "copied", mode: flags.progress, progress: options.Progress}
 				return r.run(cmd.Context(), func(ctx context.Context) error {
 					return bulk.Unclusterize(ctx, s.Cluster, options)
 				})
@@ -32,6 +33,6 @@ With --json one document for each file that failed, and {"summary": {...}}.`,
 		},
 	}
 	c.Flags().StringSliceVar(&options.SkipScopes, "skip-scope", nil, "`SCOPES` to leave out")
-	c.Flags().IntVar(&options.Workers, "workers", 0, "`NUMBER` of files at a time (default four for each processor)")
+	flags.add(c, "files")
 	return c
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"math"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ezdfs/bulk"
+	"example.com/ezdfs/settings"
+)
+
+// bulkFlags are the flags that all bulk operations have.
+type bulkFlags struct {
+	limits   bulk.Limits
+	progress progressMode
+}
+
+// add adds the flags to a command whose workers work on what.
+func (f *bulkFlags) add(c *cobra.Command, what string) {
+	flags := c.Flags()
+	flags.IntVar(&f.limits.Workers, "workers", 0, "`NUMBER` of "+what+" at a time (default as many as make it faster)")
+	flags.Float64Var(&f.limits.Rate, "rate", 0, "at most `NUMBER` files a second (default no limit)")
+	flags.Var((*sizeFlag)(&f.limits.Bandwidth), "bandwidth", "at most `BYTES` a second, with K, M or G as units (default no limit)")
+	f.progress = progressAuto
+	flags.Var(&f.progress, "progress", "how to show progress on stderr, `KIND` is auto, bar, json or none; auto is a bar on a terminal, and with --json a JSON document every five seconds elsewhere")
+}
+
+// check refuses limits that cannot be.
+func (f *bulkFlags) check() error {
+	switch {
+	case f.limits.Workers < 0:
+		return usagef("--workers %d is less than 1", f.limits.Workers)
+	case !(f.limits.Rate >= 0) || math.IsInf(f.limits.Rate, 0):
+		return usagef("--rate %v is not a number of files", f.limits.Rate)
+	}
+	return nil
+}
+
+// sizeFlag is a number of bytes with a unit.
+type sizeFlag int64
+
+func (f *sizeFlag) Type() string { return "size" }
+
+func (f *sizeFlag) String() string { return "" } // the help would show a 0
+
+func (f *sizeFlag) Set(word string) error {
+	n, err := settings.ParseSize(word)
+	if err == nil {
+		*f = sizeFlag(n)
+	}
+	return err
+}
