@@ -8,6 +8,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/internal/errorpage"
 )
 
 // migrator is Files that move from one store to another meanwhile.
@@ -97,7 +98,7 @@ func (x *exchange) redirect(name, location string, kind Redirect) error {
 		x.w.Header().Set("Cache-Control", "no-store")
 	}
 	x.w.Header().Set("Location", location)
-	x.page(http.StatusFound)
+	errorpage.Write(x.w, x.r, http.StatusFound)
 	return nil
 }
 

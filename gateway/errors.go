@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/internal/errorpage"
 	"example.com/ezdfs/metadata"
 )
 
@@ -88,24 +88,5 @@ func (x *exchange) fail(err error) {
 			slog.String("path", x.r.URL.Path), slog.Int("status", f.status), slog.Any("error", f.err))
 	}
 	header.Set("Cache-Control", "no-store")
-	x.page(f.status)
-}
-
-// page answers with a status and a few words about it, in HTML or JSON,
-// whichever the client would rather have.
-func (x *exchange) page(status int) {
-	text := http.StatusText(status)
-	kind, body := "text/html; charset=utf-8", fmt.Sprintf(
-		"<!DOCTYPE html>\n<html lang=\"en\"><head><title>%d %s</title></head><body><h1>%[1]d %[2]s</h1></body></html>\n", status, text)
-	if prefersJSON(x.r.Header["Accept"]) {
-		kind, body = "application/json", fmt.Sprintf("{\"status\":%d,\"error\":%q}\n", status, text)
-	}
-	header := x.w.Header()
-	header.Set("Content-Type", kind)
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Add("Vary", "Accept")
-	x.w.WriteHeader(status)
-	if x.r.Method != http.MethodHead {
-		x.w.Write([]byte(body)) // who does not read it needs no telling
-	}
+	errorpage.Write(x.w, x.r, f.status)
 }

@@ -184,6 +184,7 @@ type Gateway struct {
 
 	MaxConnections    int           `key:"MaxConnections" default:"20000" env:"DFS_GATEWAY_MAX_CONNECTIONS" doc:"Connections served at once, beyond which the next ones wait; 0 for no limit."`
 	MaxRequests       int           `key:"MaxRequests" default:"4000" env:"DFS_GATEWAY_MAX_REQUESTS" doc:"Requests answered at once, beyond which the next ones get 503; 0 for no limit."`
+	ClientShare       int           `key:"ClientShare" min:"1" max:"100" default:"25" env:"DFS_GATEWAY_CLIENT_SHARE" doc:"Percent of MaxRequests that one client, an address or a network /64 of IPv6, may have in flight, beyond which its next ones get 429; 100 for all. Clients on this host have no such bound, nor have TrustedProxies: name every front end there."`
 	ReadHeaderTimeout time.Duration `key:"ReadHeaderTimeout" min:"1" default:"10" doc:"Seconds that a client may take to send a request."`
 	IdleTimeout       time.Duration `key:"IdleTimeout" min:"1" default:"60" doc:"Seconds for which a connection may wait for the next request."`
 	StallTimeout      time.Duration `key:"StallTimeout" min:"1" default:"60" doc:"Seconds for which a client may take nothing of what it asked for. One that takes little, steadily, is served."`

@@ -70,7 +70,7 @@ func (m *Metrics) Server(stats func() server.Stats) {
 		metric[S]{"http_connections_busy", "Connections with a request, or that have not sent their first one.", gauge, func(s S) float64 { return float64(s.Busy) }},
 		metric[S]{"http_connections_accepted_total", "Connections accepted.", counter, func(s S) float64 { return float64(s.Accepted) }},
 		metric[S]{"http_requests_in_flight", "Requests that are being answered.", gauge, func(s S) float64 { return float64(s.Requests) }},
-		metric[S]{"http_requests_refused_total", "Requests refused because too many were in flight.", counter, func(s S) float64 { return float64(s.Refused) }},
+		metric[S]{"http_requests_refused_total", "Requests refused because too many were in flight, of all or of one client.", counter, func(s S) float64 { return float64(s.Refused) }},
 	))
 }
 

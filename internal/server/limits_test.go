@@ -44,15 +44,19 @@ func TestTooLong(t *testing.T) {
 	for name, test := range map[string]struct {
 		url, header string
 		want        int
-	}{
+	}{ // net/http itself refuses a header, in text
 		"fits":   {strings.Repeat("a", 8000), strings.Repeat("a", 7000), http.StatusOK},
 		"URL":    {strings.Repeat("a", 9000), "", http.StatusRequestURITooLong},
 		"header": {"", strings.Repeat("a", 30000), http.StatusRequestHeaderFieldsTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := dial(t, s.address(), "GET /"+test.url+" HTTP/1.1\r\nHost: a\r\nX-A: "+test.header+"\r\n\r\n")
-			if response, _ := answer(t, c); response.StatusCode != test.want {
+			c := dial(t, s.address(), "GET /"+test.url+" HTTP/1.1\r\nHost: a\r\nX-A: "+test.header+"\r\nAccept: application/json\r\n\r\n")
+			response, body := answer(t, c)
+			if response.StatusCode != test.want {
 				t.Errorf("status %d, want %d", response.StatusCode, test.want)
+			}
+			if name == "URL" && (body != "{\"status\":414,\"error\":\"Request URI Too Long\"}\n" || response.Header.Get("Retry-After") != "") {
+				t.Errorf("%q %v", body, response.Header)
 			}
 		})
 	}
@@ -109,9 +113,9 @@ func TestMaxRequests(t *testing.T) {
 	})
 	first := dial(t, s.address(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	<-entered
-	response, _ := answer(t, dial(t, s.address(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
-	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
-		t.Errorf("got %s with Retry-After %q", response.Status, response.Header.Get("Retry-After"))
+	response, body := answer(t, dial(t, s.address(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" || !strings.Contains(body, "<h1>503 ") {
+		t.Errorf("got %s %v %q", response.Status, response.Header, body)
 	}
 	if n := s.Stats().Refused; n != 1 {
 		t.Errorf("%d requests were refused, want 1", n)

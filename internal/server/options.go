@@ -41,6 +41,11 @@ type Options struct {
 	// MaxRequests are worked on at once, the next ones are refused; 0 for no
 	// limit.
 	MaxRequests int
+	// ClientShare is how many percent of MaxRequests one client has, 25 by
+	// default, 100 for all of them. Clients are told apart by address, those of
+	// IPv6 by network (/64). Who is on this host, and Proxies, which speak for
+	// many, have no such bound.
+	ClientShare int
 	// MaxHeaderBytes and MaxURLBytes bound a request, 16K and 8K by default.
 	MaxHeaderBytes, MaxURLBytes int
 	// ReadHeaderTimeout is how long a client may take to send a header,
@@ -63,6 +68,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.SocketMode = cmp.Or(o.SocketMode, 0o666)
+	o.ClientShare = cmp.Or(o.ClientShare, 25)
 	o.MaxHeaderBytes = cmp.Or(o.MaxHeaderBytes, 16<<10)
 	o.MaxURLBytes = cmp.Or(o.MaxURLBytes, 8<<10)
 	o.ReadHeaderTimeout = cmp.Or(o.ReadHeaderTimeout, 10*time.Second)
@@ -87,7 +93,7 @@ func OptionsFrom(s settings.Settings) (Options, error) {
 		Listen: strings.FieldsFunc(g.Listen, func(r rune) bool { return r == ',' || r == ' ' }), AdminListen: g.AdminListen,
 		SocketMode: g.SocketMode, TLSCertificate: g.TLSCertificate, TLSKey: g.TLSKey,
 		Proxies: proxies, ProxyProtocol: g.ProxyProtocol,
-		MaxConnections: g.MaxConnections, MaxRequests: g.MaxRequests,
+		MaxConnections: g.MaxConnections, MaxRequests: g.MaxRequests, ClientShare: g.ClientShare,
 		ReadHeaderTimeout: g.ReadHeaderTimeout, IdleTimeout: g.IdleTimeout, StallTimeout: g.StallTimeout,
 		DrainTimeout: g.DrainTimeout,
 	}

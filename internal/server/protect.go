@@ -4,11 +4,14 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"example.com/ezdfs/internal/errorpage"
 )
 
 // Protect bounds what a handler is asked to do: longer URLs are refused, and
-// requests beyond MaxRequests are told to come again. A request with a body,
-// which nothing here reads, has as long to send it as it had for its header.
+// requests beyond MaxRequests, or beyond a client's share of them, are told to
+// come again. A request with a body, which nothing here reads, has as long to
+// send it as it had for its header.
 func (s *Server) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inFlight := s.inFlight.Add(1)
@@ -17,14 +20,24 @@ func (s *Server) Protect(next http.Handler) http.Handler {
 			w.Header()["Connection"] = []string{"close"}
 		}
 		if len(r.RequestURI) > s.o.MaxURLBytes {
-			refuse(w, http.StatusRequestURITooLong)
+			refuse(w, r, http.StatusRequestURITooLong)
 			return
 		}
 		if s.o.MaxRequests > 0 && inFlight > int64(s.o.MaxRequests) {
 			s.refused.Add(1)
-			w.Header()["Retry-After"] = []string{strconv.Itoa(retryAfter)}
-			refuse(w, http.StatusServiceUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable)
 			return
+		}
+		if s.shares.each > 0 && inFlight > s.shares.free {
+			leave, ok := s.shares.enter(s.o.Proxies.Client(r))
+			if !ok {
+				s.refused.Add(1)
+				refuse(w, r, http.StatusTooManyRequests)
+				return
+			}
+			if leave != nil {
+				defer leave()
+			}
 		}
 		if r.ContentLength != 0 {
 			w.Header()["Connection"] = []string{"close"}
@@ -40,14 +53,15 @@ func (s *Server) Protect(next http.Handler) http.Handler {
 // retryAfter is what refused requests are told, in seconds.
 const retryAfter = 1
 
-// refuse answers without much ado.
-func refuse(w http.ResponseWriter, status int) {
+// refuse answers without asking the handler.
+func refuse(w http.ResponseWriter, r *http.Request, status int) {
 	header := w.Header()
-	header["Content-Type"] = []string{"text/plain; charset=utf-8"}
+	if status != http.StatusRequestURITooLong {
+		header["Retry-After"] = []string{strconv.Itoa(retryAfter)}
+	}
 	header["X-Content-Type-Options"] = []string{"nosniff"}
 	header["Cache-Control"] = []string{"no-store"}
-	w.WriteHeader(status)
-	w.Write([]byte(http.StatusText(status) + "\n"))
+	errorpage.Write(w, r, status)
 }
 
 // streamWriter gives each part of a body on HTTP/2 its own time: there the

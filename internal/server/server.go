@@ -33,6 +33,7 @@ import (
 type Server struct {
 	o       Options
 	gate    *gate
+	shares  *shares
 	cert    *certificate // nil without TLS
 	sockets []net.Listener
 	admin   []net.Listener
@@ -49,7 +50,7 @@ type Stats struct {
 	Busy        int64  // of those, not waiting for another request
 	Accepted    uint64 // connections so far
 	Requests    int64  // in flight
-	Refused     uint64 // requests beyond MaxRequests so far
+	Refused     uint64 // requests beyond MaxRequests or ClientShare so far
 }
 
 // Listen reads the certificate and binds all addresses; what is wrong with any
@@ -60,7 +61,8 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, gate: newGate(o.MaxConnections, o.StallTimeout), sockets: o.Sockets, admin: o.AdminSockets}
+	s := &Server{o: o, gate: newGate(o.MaxConnections, o.StallTimeout),
+		shares: newShares(o.MaxRequests, o.ClientShare, o.Proxies), sockets: o.Sockets, admin: o.AdminSockets}
 	var errs []error
 	if o.TLSCertificate != "" {
 		var err error
