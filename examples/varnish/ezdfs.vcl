@@ -105,6 +105,13 @@ sub ezdfs_recv {
     unset req.http.Cookie;
     unset req.http.Authorization;
 
+    # Origins whose scripts may read files: those of [Gateway] AllowOrigins[].
+    # The gateway answers each by its name, so there is a copy of its own for
+    # each. All others are one: nobody fills the cache by making up origins.
+    if (req.http.Origin !~ "^https://www\.example\.com$") {
+        unset req.http.Origin;
+    }
+
     # The gateway says which methods there are.
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
@@ -171,7 +178,8 @@ sub vcl_backend_response {
 
 sub ezdfs_response {
     unset beresp.http.Set-Cookie;
-    if (beresp.status >= 500) {
+    # 429: too many requests of the one client for whom this was fetched.
+    if (beresp.status >= 500 || beresp.status == 429) {
         # Keep the old copy: neither replace nor hide it.
         if (bereq.is_bgfetch) {
             return (abandon);
@@ -203,7 +211,7 @@ sub vcl_backend_error {
 sub vcl_deliver {
     if (req.backend_hint == gateway) {
         # An old copy is better than an error.
-        if (resp.status >= 500 && req.restarts == 0 && !req.http.X-Ezdfs-Passed) {
+        if ((resp.status >= 500 || resp.status == 429) && req.restarts == 0 && !req.http.X-Ezdfs-Passed) {
             set req.http.X-Ezdfs-Stale = "yes";
             return (restart);
         }
