@@ -20,6 +20,9 @@ type CDN struct {
 	RuleKinds      map[string]string `key:"RuleKinds" doc:"Kinds of changes that the rule of a prefix is about, RuleKinds[prefix]=store,expire; all by default."`
 	RuleWarm       map[string]string `key:"RuleWarm" doc:"Base of the URLs under which files of the rule of a prefix are requested once a cache forgot them, RuleWarm[prefix]=https://www.example.com; none by default."`
 
+	Serve       bool   `key:"Serve" default:"enabled" doc:"Whether dfsctl serve delivers too; elsewhere dfsctl cdn run does."`
+	AdminListen string `key:"AdminListen" env:"DFS_CDN_ADMIN_LISTEN" doc:"Where dfsctl cdn run tells about itself: /healthz, /readyz, /metrics; empty for nowhere. Not for the public."`
+
 	WhenLost      string        `key:"WhenLost" oneof:"invalidate|ignore" default:"invalidate" doc:"What to do when changes were missed for good, because the binary log or the journal was pruned: invalidate everything at every target, or go on with the newest change."`
 	MaxAttempts   int           `key:"MaxAttempts" min:"1" default:"500" doc:"How often a delivery is tried before it is set aside as failed."`
 	MaxBackoff    time.Duration `key:"MaxBackoff" min:"1" default:"300" doc:"Seconds between two attempts at most; the first pause is a second."`

@@ -29,9 +29,10 @@ func (c *checker) checkTargets() {
 	}
 }
 
-// require reports a setting that a target cannot be without.
+// require reports a setting that a target cannot be without. One that should
+// be in a file is reported with that.
 func (c *checker) require(s section, key, value string) {
-	if value == "" {
+	if _, inFile := s.secretFile(key); value == "" && !inFile {
 		c.addInstance(SeverityError, s, key, "is not set", "set it in ["+s.group+"] of "+s.file)
 	}
 }

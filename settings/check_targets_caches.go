@@ -30,7 +30,7 @@ func (c *checker) checkCloudflare(s section, t *Cloudflare) {
 
 func (c *checker) checkCloudFront(s section, t *CloudFront) {
 	c.require(s, "DistributionID", t.DistributionID)
-	c.checkKeyPair(s, t.AccessKeyID != "", t.SecretAccessKey != "")
+	c.checkKeyPair(s, t.AccessKeyID != "", t.SecretAccessKey != "" || t.SecretAccessKeyFile != "")
 	c.checkURL(s, "Endpoint", t.Endpoint)
 	c.checkKeys(s, t.PurgeBy == "tag" || t.Tags, c.settings.Gateway.CacheTag, "CacheTag")
 }

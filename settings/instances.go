@@ -58,7 +58,9 @@ func (l *loader) instance(k kind, name string) reflect.Value {
 		}
 	}
 	if group := k.groupOf(name); group != "" {
-		l.fillSection(section{k.file, group, name, fields})
+		s := section{k.file, group, name, fields}
+		l.fillSection(s)
+		l.readSecrets(s)
 	}
 	return fields
 }

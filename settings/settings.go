@@ -18,7 +18,8 @@
 // (with * for the name of an instance; a comma separates the elements of an
 // array), min, max and oneof what it may be, unit "ms" that a time is in
 // milliseconds instead of seconds, path that a relative value starts at the
-// site root, doc one sentence for the README.
+// site root, doc one sentence for the README. Beside a Secret with the key Token
+// there may be a setting TokenFile that names a file with it.
 package settings
 
 import (
@@ -62,6 +63,8 @@ type Settings struct {
 
 	// origins tells where each value that no default gave was set.
 	origins map[settingID]Origin
+	// unread says which files of secrets could not be read.
+	unread []*ValueError
 }
 
 // Clustering is [ClusteringSettings] of file.ini.

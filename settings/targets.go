@@ -31,6 +31,9 @@ type Akamai struct {
 	ClientToken        Secret `key:"ClientToken" env:"DFS_AKAMAI_*_CLIENT_TOKEN" doc:"Client token."`
 	ClientSecret       Secret `key:"ClientSecret" env:"DFS_AKAMAI_*_CLIENT_SECRET" doc:"Client secret."`
 	AccessToken        Secret `key:"AccessToken" env:"DFS_AKAMAI_*_ACCESS_TOKEN" doc:"Access token."`
+	ClientTokenFile    string `key:"ClientTokenFile" path:"root" env:"DFS_AKAMAI_*_CLIENT_TOKEN_FILE" doc:"File with ClientToken."`
+	ClientSecretFile   string `key:"ClientSecretFile" path:"root" env:"DFS_AKAMAI_*_CLIENT_SECRET_FILE" doc:"File with ClientSecret."`
+	AccessTokenFile    string `key:"AccessTokenFile" path:"root" env:"DFS_AKAMAI_*_ACCESS_TOKEN_FILE" doc:"File with AccessToken."`
 
 	Endpoint string        `key:"Endpoint" env:"DFS_AKAMAI_*_ENDPOINT" doc:"URL of something that stands in for the API; empty for https and Host."`
 	Timeout  time.Duration `key:"Timeout" unit:"ms" min:"1" default:"30000" doc:"Milliseconds that one call may take."`
@@ -58,6 +61,7 @@ type WebhookTarget struct {
 	Name        string
 	URL         string        `key:"URL" env:"DFS_CDN_WEBHOOK_*_URL" doc:"Where batches are posted, as JSON."`
 	Secret      Secret        `key:"Secret" env:"DFS_CDN_WEBHOOK_*_SECRET" doc:"Key of the HMAC-SHA256 in the header X-Ezdfs-Signature; empty sends none."`
+	SecretFile  string        `key:"SecretFile" path:"root" env:"DFS_CDN_WEBHOOK_*_SECRET_FILE" doc:"File with Secret."`
 	Families    bool          `key:"Families" default:"enabled" doc:"Send a prefix, trunk or scope as one item. Without it every file of a family is an item of its own."`
 	Push        bool          `key:"Push" default:"disabled" doc:"Send what is to be pushed as well as what is to be invalidated."`
 	MaxItems    int           `key:"MaxItems" min:"1" max:"10000" default:"500" doc:"Items of one request at most."`

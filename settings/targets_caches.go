@@ -14,6 +14,7 @@ type Varnish struct {
 
 	SecretHeader string `key:"SecretHeader" default:"X-Purge-Token" doc:"Header that carries Secret."`
 	Secret       Secret `key:"Secret" env:"DFS_VARNISH_*_SECRET" doc:"What a VCL that does not go by addresses alone asks for; empty sends nothing."`
+	SecretFile   string `key:"SecretFile" path:"root" env:"DFS_VARNISH_*_SECRET_FILE" doc:"File with Secret."`
 
 	Concurrency int           `key:"Concurrency" min:"1" max:"256" default:"8" doc:"Requests under way at once to one host."`
 	Timeout     time.Duration `key:"Timeout" unit:"ms" min:"1" default:"5000" doc:"Milliseconds that one request may take."`
@@ -24,6 +25,7 @@ type Fastly struct {
 	Name      string
 	ServiceID string   `key:"ServiceID" env:"DFS_FASTLY_*_SERVICE_ID" doc:"Alphanumeric ID of the service."`
 	Token     Secret   `key:"Token" env:"DFS_FASTLY_*_TOKEN" doc:"API token with the scope purge_select, and purge_all where everything may have to be purged."`
+	TokenFile string   `key:"TokenFile" path:"root" env:"DFS_FASTLY_*_TOKEN_FILE" doc:"File with Token."`
 	PurgeBy   string   `key:"PurgeBy" oneof:"url|key" default:"key" doc:"What single files are purged by: the keys that the gateway sends in Surrogate-Key, 256 in one call, or their URLs, each in a call of its own."`
 	URLs      []string `key:"URLs" doc:"Bases of the URLs under which files are cached, such as https://www.example.com, for PurgeBy=url; a path is purged under each."`
 	Keys      bool     `key:"Keys" default:"enabled" doc:"Purge directories, trunks and scopes by those keys. Without them every file is purged by itself."`
@@ -36,13 +38,14 @@ type Fastly struct {
 
 // Cloudflare is one group [cloudflare:name] of cdn.ini: a zone.
 type Cloudflare struct {
-	Name    string
-	ZoneID  string   `key:"ZoneID" env:"DFS_CLOUDFLARE_*_ZONE_ID" doc:"ID of the zone."`
-	Token   Secret   `key:"Token" env:"DFS_CLOUDFLARE_*_TOKEN" doc:"API token with the permission Zone, Cache Purge."`
-	URLs    []string `key:"URLs" doc:"Bases of the URLs under which files are cached, such as https://www.example.com; a path is purged under each."`
-	PurgeBy string   `key:"PurgeBy" oneof:"url|tag" default:"url" doc:"What single files are purged by: their URLs, or the tags that the gateway sends in Cache-Tag, which cover every spelling of the URL."`
-	Tags    bool     `key:"Tags" default:"enabled" doc:"Purge directories, trunks and scopes by those tags. Without them, directories are purged by prefix and other families file by file."`
-	All     string   `key:"All" oneof:"everything|hosts" default:"everything" doc:"What is purged when everything changed: the zone, or the hosts of URLs."`
+	Name      string
+	ZoneID    string   `key:"ZoneID" env:"DFS_CLOUDFLARE_*_ZONE_ID" doc:"ID of the zone."`
+	Token     Secret   `key:"Token" env:"DFS_CLOUDFLARE_*_TOKEN" doc:"API token with the permission Zone, Cache Purge."`
+	TokenFile string   `key:"TokenFile" path:"root" env:"DFS_CLOUDFLARE_*_TOKEN_FILE" doc:"File with Token."`
+	URLs      []string `key:"URLs" doc:"Bases of the URLs under which files are cached, such as https://www.example.com; a path is purged under each."`
+	PurgeBy   string   `key:"PurgeBy" oneof:"url|tag" default:"url" doc:"What single files are purged by: their URLs, or the tags that the gateway sends in Cache-Tag, which cover every spelling of the URL."`
+	Tags      bool     `key:"Tags" default:"enabled" doc:"Purge directories, trunks and scopes by those tags. Without them, directories are purged by prefix and other families file by file."`
+	All       string   `key:"All" oneof:"everything|hosts" default:"everything" doc:"What is purged when everything changed: the zone, or the hosts of URLs."`
 
 	Plan              string        `key:"Plan" oneof:"free|pro|business|enterprise" default:"free" doc:"The account's plan, which decides the limits below."`
 	FilesPerCall      int           `key:"FilesPerCall" doc:"URLs in one call; 0 for the plan's, 100, or 500 of enterprise."`
@@ -55,14 +58,15 @@ type Cloudflare struct {
 
 // CloudFront is one group [cloudfront:name] of cdn.ini: a distribution.
 type CloudFront struct {
-	Name            string
-	DistributionID  string `key:"DistributionID" env:"DFS_CLOUDFRONT_*_DISTRIBUTION_ID" doc:"ID of the distribution."`
-	AccessKeyID     string `key:"AccessKeyID" env:"DFS_CLOUDFRONT_*_ACCESS_KEY_ID" doc:"Access key with the permission cloudfront:CreateInvalidation; empty, with an empty secret, for the default credential chain."`
-	SecretAccessKey Secret `key:"SecretAccessKey" env:"DFS_CLOUDFRONT_*_SECRET_ACCESS_KEY" doc:"Secret key."`
-	Region          string `key:"Region" default:"us-east-1" doc:"Region that calls are signed for; CloudFront has one."`
-	Path            string `key:"Path" doc:"Path below which the distribution serves the site, such as /media; empty for the root."`
-	PurgeBy         string `key:"PurgeBy" oneof:"url|tag" default:"url" doc:"What single files are invalidated by: their paths, or the tags that the gateway sends in Cache-Tag, where the distribution's CacheTagConfig names that header."`
-	Tags            bool   `key:"Tags" default:"disabled" doc:"Invalidate directories, trunks and scopes by those tags. Without them, prefixes are wildcards and other families invalidated file by file."`
+	Name                string
+	DistributionID      string `key:"DistributionID" env:"DFS_CLOUDFRONT_*_DISTRIBUTION_ID" doc:"ID of the distribution."`
+	AccessKeyID         string `key:"AccessKeyID" env:"DFS_CLOUDFRONT_*_ACCESS_KEY_ID" doc:"Access key with the permission cloudfront:CreateInvalidation; empty, with an empty secret, for the default credential chain."`
+	SecretAccessKey     Secret `key:"SecretAccessKey" env:"DFS_CLOUDFRONT_*_SECRET_ACCESS_KEY" doc:"Secret key."`
+	SecretAccessKeyFile string `key:"SecretAccessKeyFile" path:"root" env:"DFS_CLOUDFRONT_*_SECRET_ACCESS_KEY_FILE" doc:"File with SecretAccessKey."`
+	Region              string `key:"Region" default:"us-east-1" doc:"Region that calls are signed for; CloudFront has one."`
+	Path                string `key:"Path" doc:"Path below which the distribution serves the site, such as /media; empty for the root."`
+	PurgeBy             string `key:"PurgeBy" oneof:"url|tag" default:"url" doc:"What single files are invalidated by: their paths, or the tags that the gateway sends in Cache-Tag, where the distribution's CacheTagConfig names that header."`
+	Tags                bool   `key:"Tags" default:"disabled" doc:"Invalidate directories, trunks and scopes by those tags. Without them, prefixes are wildcards and other families invalidated file by file."`
 
 	PathsInProgress     int           `key:"PathsInProgress" min:"3" default:"3000" doc:"Quota of paths and tags whose invalidation is in progress."`
 	WildcardsInProgress int           `key:"WildcardsInProgress" min:"3" default:"15" doc:"Quota of paths with a wildcard whose invalidation is in progress."`
