@@ -11,11 +11,12 @@ import (
 
 // DeliveryStats says how a target stands.
 type DeliveryStats struct {
-	Target    string
-	Pending   int64
-	Oldest    time.Time // of the changes that are pending; zero for none
-	Failed    int64
-	Delivered int64 // within the last hour
+	Target  string
+	Pending int64
+	Oldest  time.Time // of the changes that are pending; zero for none
+	Failed  int64
+	// Delivered and FailedLately are how many came to that within the last hour.
+	Delivered, FailedLately int64
 }
 
 // DeliveryStats counts the deliveries of targets, of every target that has any
@@ -36,6 +37,7 @@ func (s *Store) DeliveryStats(ctx context.Context, targets ...string) (list []De
 		}{
 			{[]any{&stats.Pending, &oldest}, "COUNT(*), MIN(`since`)", []any{target, DeliveryPending, 0}},
 			{[]any{&stats.Failed}, "COUNT(*)", []any{target, DeliveryFailed, 0}},
+			{[]any{&stats.FailedLately}, "COUNT(*)", []any{target, DeliveryFailed, s.ago(time.Hour)}},
 			{[]any{&stats.Delivered}, "COUNT(*)", []any{target, DeliveryDelivered, s.ago(time.Hour)}},
 		} {
 			if err := s.ledgerRow(ctx, count.into, "SELECT "+count.query+" FROM "+quoted(ledgerTable)+

@@ -361,8 +361,9 @@ func TestNoLedger(t *testing.T) {
 			"enqueue": func() error {
 				return s.Update(t.Context(), func(tx *Tx) error { return tx.Enqueue(change("t", "a")) })
 			},
-			"lease": func() error { _, err := s.LeaseDeliveries(t.Context(), "t", "w", 1, time.Hour); return err },
-			"stats": func() error { _, err := s.DeliveryStats(t.Context()); return err },
+			"lease":  func() error { _, err := s.LeaseDeliveries(t.Context(), "t", "w", 1, time.Hour); return err },
+			"report": func() error { return s.ReportWorker(t.Context(), "w", "") },
+			"stats":  func() error { _, err := s.DeliveryStats(t.Context()); return err },
 			"list": func() error {
 				for _, err := range s.Deliveries(t.Context(), DeliveryFilter{Target: "t"}) {
 					return err
