@@ -32,6 +32,7 @@ func (p *Pipeline) feed(ctx context.Context, source changes.Source) {
 		case err != nil:
 		case taken:
 			p.metrics.feeding.Set(1)
+			f.turn(true, nil)
 			err = f.from(ctx, changes.Position(position))
 			p.metrics.feeding.Set(0)
 		default:
@@ -40,6 +41,7 @@ func (p *Pipeline) feed(ctx context.Context, source changes.Source) {
 		if ctx.Err() != nil {
 			return
 		}
+		f.turn(false, err)
 		if err != nil {
 			p.logger.WarnContext(ctx, "changes cannot be turned into deliveries; trying again", "source", source.Name(), "error", err)
 		}
@@ -55,6 +57,16 @@ type feeder struct {
 	lease  time.Duration
 	// complained is when it was last logged that a change has no name.
 	complained time.Time
+}
+
+// turn notes, and tells where it is another answer than before, whether it is
+// this process's turn to feed.
+func (f *feeder) turn(feeding bool, err error) {
+	was := f.fed.report()
+	f.fed.turn(f.source.Name(), feeding, err)
+	if now := f.fed.report(); was.Feeding != now.Feeding || was.Unread != now.Unread {
+		f.tell()
+	}
 }
 
 // leave lets another host take over at once.
@@ -180,10 +192,10 @@ func (f *feeder) commit(ctx context.Context, batch []changes.Change, position ch
 			list = append(list, f.deliveries(c)...)
 		}
 	}
-	return f.advance(ctx, list, position, len(batch))
+	return f.advance(ctx, list, position, batch)
 }
 
-func (f *feeder) advance(ctx context.Context, list []metadata.Delivery, position changes.Position, n int) error {
+func (f *feeder) advance(ctx context.Context, list []metadata.Delivery, position changes.Position, batch []changes.Change) error {
 	err := f.store.Update(ctx, func(tx *metadata.Tx) error {
 		if err := tx.AdvanceDeliveryFeed(f.owner, string(position), f.lease); err != nil {
 			return err
@@ -191,7 +203,8 @@ func (f *feeder) advance(ctx context.Context, list []metadata.Delivery, position
 		return tx.Enqueue(list...)
 	})
 	if err == nil {
-		f.metrics.changes.Add(float64(n))
+		f.metrics.changes.Add(float64(len(batch)))
+		f.fed.took(batch)
 		f.wake(list)
 	}
 	return err
@@ -228,5 +241,5 @@ func (f *feeder) lost(ctx context.Context, lost *changes.LostError) error {
 	}
 	f.logger.ErrorContext(ctx, "changes were lost; going on with the newest", "source", lost.Source, "reason", lost.Reason,
 		"after", lost.Position, "everything invalidated", !f.options.IgnoreLost)
-	return f.advance(ctx, list, head, 0)
+	return f.advance(ctx, list, head, nil)
 }

@@ -149,22 +149,3 @@ func (b *backlog) Collect(out chan<- prometheus.Metric) {
 		gauge("target_down", name, down)
 	}
 }
-
-// TargetStats is how a target stands in this process.
-type TargetStats struct {
-	Target  string
-	Breaker string // "closed" where it works, "open" where it is left alone, "half-open" where it is tried
-	// CallsLeft is how many calls the rate limit allows now, -1 without one.
-	CallsLeft float64
-}
-
-// Targets says how the targets stand in this process; what the ledger has for
-// them says [metadata.Store.DeliveryStats].
-func (p *Pipeline) Targets() []TargetStats {
-	var list []TargetStats
-	for _, name := range p.names() {
-		w := p.workers[name]
-		list = append(list, TargetStats{name, w.breaker.State().String(), w.buckets.left()})
-	}
-	return list
-}

@@ -108,11 +108,3 @@ func take(ctx context.Context, l *rate.Limiter, n int) bool {
 	}
 	return true
 }
-
-// left is how many calls may be made now; -1 without a limit.
-func (b buckets) left() float64 {
-	if b.calls == nil {
-		return -1
-	}
-	return b.calls.Tokens()
-}

@@ -24,13 +24,17 @@ type Pipeline struct {
 	workers map[string]*worker // by the name of the target
 	metrics *metrics
 	warmer  *warmer
+	started time.Time
+	fed     fed
+	news    chan struct{} // the database is to be told how we fare
 }
 
 // New returns a pipeline that delivers what the rules say to targets, which
 // stay the caller's to close. Every target that a rule names must be there.
 func New(store *metadata.Store, targets []cdn.Target, rules *Rules, o Options) (*Pipeline, error) {
 	o = o.withDefaults()
-	p := &Pipeline{store: store, rules: rules, options: o, logger: o.Logger, workers: make(map[string]*worker)}
+	p := &Pipeline{store: store, rules: rules, options: o, logger: o.Logger, workers: make(map[string]*worker),
+		started: time.Now(), news: make(chan struct{}, 1)}
 	var errs []error
 	for _, t := range targets {
 		if p.workers[t.Name()] != nil {
@@ -80,6 +84,7 @@ func (p *Pipeline) Run(ctx context.Context, source changes.Source) error {
 		all.Go(func() { w.run(ctx, hard) })
 	}
 	all.Go(func() { p.upkeep(ctx) })
+	all.Go(func() { p.reports(ctx) })
 	all.Go(func() { p.warmer.run(ctx) })
 	all.Wait()
 	return nil

@@ -39,6 +39,7 @@ type worker struct {
 	woken   chan struct{} // something may be due
 	resume  atomic.Int64  // nothing is sent before; nanoseconds since 1970
 	folded  time.Time     // when it was last looked for prefixes
+	failure atomic.Pointer[failure]
 }
 
 func newWorker(p *Pipeline, t cdn.Target) *worker {
@@ -50,7 +51,8 @@ func newWorker(p *Pipeline, t cdn.Target) *worker {
 		WithDelay(p.options.BreakerDelay).WithJitterFactor(0.2).
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
 			p.logger.Warn("a target is left alone for a moment", "target", t.Name(), "for", p.options.BreakerDelay)
-		}).Build()
+		}).
+		OnStateChanged(func(circuitbreaker.StateChangedEvent) { p.tell() }).Build()
 	return w
 }
 
@@ -244,6 +246,7 @@ func (w *worker) send(hard context.Context, l *lease, batch []prepared) {
 			errs[k] = errors.New("the target did not answer for every item")
 		}
 	}
+	w.failed(errs)
 	w.judge(hard, errs)
 	if hard.Err() != nil && !slices.Contains(errs, nil) {
 		return // we stopped; it is given back

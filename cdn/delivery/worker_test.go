@@ -95,7 +95,7 @@ func TestOutageOfOneTarget(t *testing.T) {
 		feed.add(stored(fmt.Sprint("var/", i)))
 		until(t, "the good one is told", func() bool { return len(good.told()) == i+1 })
 	}
-	until(t, "the bad one is left alone", func() bool { return p.Targets()[0].Breaker != "closed" })
+	until(t, "the bad one is left alone", func() bool { return p.Report().Targets[0].Breaker != "closed" })
 	bad.failing(nil)
 	feed.add(stored("var/new")) // with which it is found to be back
 	drained(t, store)
