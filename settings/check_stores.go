@@ -126,7 +126,7 @@ type place struct {
 // checkSharedStores looks for two instances with the same bodies: moving a
 // path from one to the other would delete its only copy.
 func (c *checker) checkSharedStores() {
-	places := c.places()
+	places := places(&c.settings)
 	for i, b := range places {
 		for _, a := range places[:i] {
 			switch {
@@ -144,14 +144,15 @@ func (c *checker) checkSharedStores() {
 	}
 }
 
-func (c *checker) places() []place {
+// places lists where the instances keep their files.
+func places(settings *Settings) []place {
 	var list []place
-	for name, b := range sorted(c.settings.NFS) {
+	for name, b := range sorted(settings.NFS) {
 		if b.MountPointPath != "" {
 			list = append(list, place{mountSection(name), "nfs", slashed(b.MountPointPath), "MountPointPath"})
 		}
 	}
-	for _, s := range instances(&c.settings) {
+	for _, s := range instances(settings) {
 		switch b := s.fields.Addr().Interface().(type) {
 		case *S3:
 			list = append(list, place{s, "s3 " + b.Endpoint + " " + b.Bucket, b.Prefix, "Prefix"})
@@ -160,6 +161,27 @@ func (c *checker) places() []place {
 		}
 	}
 	return slices.DeleteFunc(list, func(p place) bool { return strings.HasSuffix(p.service, " ") }) // no bucket
+}
+
+// InTheWay returns a store of the cluster that keeps its files where a store
+// does, or inside it, or around it; "" where there is none. Whoever deletes
+// files in such a store deletes those of the cluster.
+func (s Settings) InTheWay(store string) string {
+	routed := s.routed()
+	if routed[store] {
+		return store
+	}
+	all := places(&s)
+	for _, p := range all {
+		for _, other := range all {
+			near := strings.HasPrefix(p.root, other.root) || strings.HasPrefix(other.root, p.root) ||
+				p.service == "nfs" && same(p.root, other.root)
+			if p.section.instance == store && routed[other.section.instance] && p.service == other.service && near {
+				return other.section.instance
+			}
+		}
+	}
+	return ""
 }
 
 func slashed(dir string) string { return strings.TrimSuffix(filepath.Clean(dir), "/") + "/" }

@@ -72,6 +72,9 @@ func (c *checker) checkReplicate(s section, t *Replicate) {
 	case c.settings.routed()[name]:
 		c.addInstance(SeverityError, s, "Backend", name+" is a store of the cluster itself, by a rule or as the default",
 			"name a store of its own")
+	case c.settings.InTheWay(name) != "":
+		c.addInstance(SeverityError, s, "Backend", name+" keeps its files where "+c.settings.InTheWay(name)+
+			" does, a store of the cluster itself", "name a store of its own")
 	}
 }
 

@@ -63,9 +63,9 @@ func TestSecretFile(t *testing.T) {
 // from reading the other settings.
 func TestSecretFileUnreadable(t *testing.T) {
 	for token, want := range map[string]string{
-		"":                                 "cannot be read: no such file",
-		"\n":                               "is empty",
-		"hush\nhush\n":                     "alone, on one line",
+		"":                                  "cannot be read: no such file",
+		"\n":                                "is empty",
+		"hush\nhush\n":                      "alone, on one line",
 		strings.Repeat("hush", maxSecret/2): "alone, on one line",
 	} {
 		opts := secretSite(t, fastlyWithFile, token, 0o600, nil)

@@ -103,7 +103,10 @@ func (t *Target) Name() string { return t.name }
 func (t *Target) Close() error { return nil }
 
 // Limits say that paths alone are taken.
-func (t *Target) Limits() cdn.Limits {
+func (t *Target) Limits() cdn.Limits { return Limits() }
+
+// Limits are those of every replica.
+func Limits() cdn.Limits {
 	return cdn.Limits{Actions: []cdn.Action{cdn.Push, cdn.Invalidate}, Items: maxItems, Concurrent: 1}
 }
 
