@@ -92,10 +92,10 @@ func (p *Pipeline) Run(ctx context.Context, source changes.Source) error {
 
 // Enqueue makes deliveries by hand: of paths and families, to the targets that
 // the rules name for them, or to one of any name. Push stands for what follows a
-// store. It returns how many there are.
-func (p *Pipeline) Enqueue(ctx context.Context, target string, action cdn.Action, extent cdn.Extent, subjects ...string) (n int, err error) {
+// store. It returns the deliveries that are pending now, also with an error.
+func (p *Pipeline) Enqueue(ctx context.Context, target string, action cdn.Action, extent cdn.Extent, subjects ...string) (queued []metadata.Delivery, err error) {
 	if target != "" && p.workers[target] == nil {
-		return 0, fmt.Errorf("there is no target %q; there are %q", target, p.names())
+		return nil, fmt.Errorf("there is no target %q; there are %q", target, p.names())
 	}
 	var list []metadata.Delivery
 	for _, subject := range subjects {
@@ -103,12 +103,12 @@ func (p *Pipeline) Enqueue(ctx context.Context, target string, action cdn.Action
 	}
 	for chunk := range slices.Chunk(list, expandPage) {
 		if err := p.store.Update(ctx, func(tx *metadata.Tx) error { return tx.Enqueue(chunk...) }); err != nil {
-			return n, err
+			return queued, err
 		}
-		n += len(chunk)
+		queued = append(queued, chunk...)
 	}
 	p.wake(list)
-	return n, nil
+	return queued, nil
 }
 
 func (p *Pipeline) byHand(target string, action cdn.Action, extent cdn.Extent, subject string) []metadata.Delivery {

@@ -134,6 +134,9 @@ func (r *Rules) of(path string) *rule {
 	return r.fallback
 }
 
+// Takes reports whether a rule is about a path.
+func (r *Rules) Takes(path string) bool { return r.of(path) != nil }
+
 // mentions reports whether the rule of a path names a target.
 func (r *Rules) mentions(path, target string) bool {
 	one := r.of(path)

@@ -207,8 +207,8 @@ func TestBacklogBecomesPrefixes(t *testing.T) {
 		}
 	}
 	put(t, store, append(changed, untouched...)...)
-	if n, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Path, changed...); n != 200 || err != nil {
-		t.Fatal(n, err)
+	if list, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Path, changed...); len(list) != 200 || err != nil {
+		t.Fatal(list, err)
 	}
 	run(t, p, nil)
 	drained(t, store)
@@ -233,8 +233,8 @@ func TestExpandsAndResumes(t *testing.T) {
 	put(t, store, names...)
 	target := cache("t:a")
 	p := pipeline(t, store, quick(), []Rule{{Targets: "t:a"}}, target)
-	if n, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Prefix, "var/s/"); n != 1 || err != nil {
-		t.Fatal(n, err)
+	if list, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Prefix, "var/s/"); len(list) != 1 || err != nil {
+		t.Fatal(list, err)
 	}
 	leased, err := store.LeaseDeliveries(t.Context(), "t:a", "dead", 1, -time.Second)
 	if err != nil || len(leased) != 1 {

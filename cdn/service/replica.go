@@ -11,6 +11,7 @@ import (
 	"example.com/ezdfs/cdn"
 	"example.com/ezdfs/cdn/replicate"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
 
@@ -40,11 +41,19 @@ func newReplica(s settings.Settings, cfg settings.Replicate, source Source, logg
 		return nil, fmt.Errorf("%s: Backend names no store: %q", cfg.Name, cfg.Backend)
 	case s.InTheWay(name) != "":
 		return nil, fmt.Errorf("%s: Backend %s has the files of %s, a store of the cluster itself; name a store of its own", cfg.Name, name, s.InTheWay(name))
-	case source.Rows == nil:
-		return nil, errors.New(cfg.Name + ": there is no database to compare with")
+	}
+	if source.Rows == nil {
+		source.Rows = noRows{}
 	}
 	cfg.Backend = name
 	return &replica{s: s, cfg: cfg, source: source, logger: logger}, nil
+}
+
+// noRows keeps a replica as it is: it can be tested, and told nothing.
+type noRows struct{}
+
+func (noRows) Get(context.Context, string) (metadata.Row, error) {
+	return metadata.Row{}, errors.New("there is no database to compare with")
 }
 
 // Name is the instance's.

@@ -22,7 +22,8 @@ import (
 
 // Source is what replicas are made equal to.
 type Source struct {
-	// Rows is the database.
+	// Rows is the database. Without one a replica can be tested, but nothing is
+	// delivered to it.
 	Rows replicate.Rows
 	// Bodies are the cluster's stores. Without them a replica opens them for
 	// itself when it first needs them.

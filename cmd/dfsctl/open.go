@@ -101,6 +101,11 @@ func (a *app) withDatabase(ctx context.Context, create bool, do func(*metadata.S
 	if err != nil {
 		return err
 	}
+	return a.withStore(ctx, s, create, do)
+}
+
+// withStore is withDatabase by settings that are loaded already.
+func (a *app) withStore(ctx context.Context, s settings.Settings, create bool, do func(*metadata.Store) error) error {
 	config, err := metadata.ConfigFrom(s)
 	if err != nil {
 		return &usageError{err}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -80,10 +81,13 @@ func (a *app) printRow(s session, r metadata.Row, format string, args ...any) er
 // date is a time as an administrator reads it, in local time.
 func date(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// plural is "1 file" or "n files".
+// plural is "1 file" or "n files", "1 delivery" or "n deliveries".
 func plural(n int64, what string) string {
 	if n == 1 {
 		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "y"); ok {
+		what = stem + "ie"
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }

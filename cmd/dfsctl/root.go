@@ -35,7 +35,7 @@ func commands() []func(*app) *cobra.Command {
 		newQuickstart, newConfig, newIni, newRoute, newSchema,
 		newPut, newGet, newCat, newStat, newLs, newCp, newMv, newRm, newURL,
 		newExpire, newPurge, newChanges, newClusterize, newUnclusterize,
-		newServe, newDoctor, newVersion,
+		newServe, newCDN, newDoctor, newVersion,
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 type serveFlags struct {
 	listen, adminListen string
 	configPHP           []string
-	pprof               bool
+	pprof, noCDN        bool
 }
 
 func newServe(a *app) *cobra.Command {
@@ -43,6 +43,10 @@ without a gap start the new process, wait until it is ready, then end the old
 one: both may listen on the same address. Sockets and notifications of systemd
 are understood; a socket named admin is the admin address.
 
+Where cdn.ini has rules, changes are pushed to its caches and CDNs as well, as
+dfsctl cdn run does, unless [CDN] Serve=disabled or --no-cdn says otherwise. A
+target that is down changes nothing about /readyz.
+
 Traces go where the variables of OpenTelemetry say, such as
 OTEL_EXPORTER_OTLP_ENDPOINT, over HTTP.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,6 +61,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT, over HTTP.`,
 	flags.StringVar(&f.listen, "listen", "", "`ADDRESS` to serve on: host:port, :port, unix:/path; several separated by commas")
 	flags.StringVar(&f.adminListen, "admin-listen", "", "`ADDRESS` of health checks and metrics; none for nowhere")
 	flags.StringArrayVar(&f.configPHP, "config-php", nil, "config.php or config.cluster.php `FILE` whose settings count too; repeatable, in PHP's order")
+	flags.BoolVar(&f.noCDN, "no-cdn", false, "push no changes to caches and CDNs")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve profiles under /debug/pprof/ on the admin address")
 	return c
 }
@@ -81,6 +86,9 @@ func (a *app) serveSettings(cmd *cobra.Command, f *serveFlags) (settings.Setting
 	}
 	if cmd.Flags().Changed("admin-listen") {
 		s.Gateway.AdminListen = f.adminListen
+	}
+	if f.noCDN {
+		s.CDN.Serve = false
 	}
 	if s.Gateway.AdminListen == "none" {
 		s.Gateway.AdminListen = ""
@@ -112,6 +120,11 @@ func (a *app) serve(ctx context.Context, s settings.Settings, pprof bool) (err e
 		return openError(ctx, s, err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	stopCDN, err := a.startCDN(ctx, s, c, w.services.Metrics.Registry)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopCDN()) }()
 	front, err := server.Listen(ctx, options)
 	if err != nil {
 		return listenError(err)
