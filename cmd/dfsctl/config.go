@@ -100,7 +100,7 @@ func (a *app) checkSettings(ctx context.Context) ([]settings.Problem, error) {
 	defer cancel()
 	found := settings.Check(ctx, options)
 	if s, err := settings.Load(options); err == nil {
-		found = slices.Concat(doctor.WrongSettings(s), found)
+		found = slices.Concat(doctor.WrongSettings(s), doctor.WrongTargets(ctx, s, found), found)
 	}
 	if found == nil {
 		found = []settings.Problem{}

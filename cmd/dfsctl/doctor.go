@@ -15,7 +15,8 @@ func newDoctor(a *app) *cobra.Command {
 		Use: "doctor", Short: "Look at the settings and every service", Args: arguments(0, 0),
 		Long: `Check the settings, reach the database and every backend, look at the tables and
 the privileges, and print what was found: ok, warn or fail, with what to do.
-Nothing is written unless --write is given. A service that hangs is given ten
+The targets of cdn.ini are asked to forget something that there is not. Nothing is
+written unless --write is given. A service that hangs is given ten
 seconds. The exit code is 4 when something fails.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -42,7 +43,7 @@ seconds. The exit code is 4 when something fails.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&write, "write", false, "also write a small body to each backend and drop it, unpublished")
+	c.Flags().BoolVar(&write, "write", false, "also write a small body to each backend and drop it, unpublished; and to replicas, where it is deleted")
 	return c
 }
 

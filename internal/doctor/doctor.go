@@ -1,6 +1,6 @@
 // Package doctor looks at everything a cluster needs, each by itself: the
 // settings, the database with its tables and privileges, the change feed,
-// every backend. It goes on after a failure, ends in bounded time when a
+// every backend, every cache and CDN. It goes on after a failure, ends in bounded time when a
 // service hangs, and says of everything it finds what to do. It writes nothing
 // unless asked to.
 //
@@ -69,7 +69,7 @@ type probe struct {
 }
 
 // Examine yields what it finds: about the settings, the database, the change
-// feed and each backend. All probes run at once, and one that does not answer in time is a
+// feed, each backend, and each target of cdn.ini. All probes run at once, and one that does not answer in time is a
 // finding; what it hangs in, say a dead NFS server, is left behind.
 func Examine(ctx context.Context, options Options) iter.Seq[Finding] {
 	if options.Timeout <= 0 {
@@ -109,7 +109,7 @@ func (o Options) probes() []probe {
 	for _, a := range auxiliaries(o.Settings) {
 		probes = append(probes, probe{a.name, a.examine})
 	}
-	return probes
+	return append(probes, o.cdnProbes()...)
 }
 
 // start runs a probe for at most its time and a moment.
