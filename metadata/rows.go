@@ -32,26 +32,10 @@ const (
 // way unless the table is a hundred times as large.
 func (s *Store) Rows(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		cursors, err := s.cursors(f)
-		if err != nil {
-			yield(Row{}, err)
-			return
-		}
-		for {
-			var first *cursor
-			for _, c := range cursors {
-				if err := c.fill(ctx); err != nil {
-					yield(Row{}, err)
-					return
-				}
-				if len(c.page) > 0 && (first == nil || c.page[0].hash < first.page[0].hash) {
-					first = c
-				}
-			}
-			if first == nil || !yield(first.page[0].Row, nil) {
+		for row, err := range s.Scan(ctx, f) {
+			if !yield(row.Row, err) {
 				return
 			}
-			first.page = first.page[1:]
 		}
 	}
 }
