@@ -102,6 +102,8 @@ type Info struct {
 	// ModTime is the modification time kept with the body (Attributes.ModTime),
 	// or Stored where the store keeps none or does not tell it in a listing.
 	ModTime time.Time
+	// Kept says that ModTime is one that was set, not when bytes arrived.
+	Kept bool
 	// Stored is when the store received this body.
 	Stored time.Time
 	// Version identifies this very body: two Infos of one path with equal

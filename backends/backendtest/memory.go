@@ -189,7 +189,7 @@ func (s *memoryStaged) Publish(ctx context.Context) error {
 	}
 	now := time.Now()
 	m.versions++
-	info := backends.Info{Path: s.path, Size: s.Size(), ModTime: s.attrs.ModTime, Stored: now,
+	info := backends.Info{Path: s.path, Size: s.Size(), ModTime: s.attrs.ModTime, Kept: !s.attrs.ModTime.IsZero(), Stored: now,
 		Version: strconv.Itoa(m.versions), ContentType: s.attrs.ContentType}
 	if info.ModTime.IsZero() {
 		info.ModTime = now

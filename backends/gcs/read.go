@@ -76,7 +76,7 @@ func newInfo(path string, size, generation int64, stored time.Time, contentType 
 	for key, value := range metadata { // keys from headers come capitalized
 		if strings.EqualFold(key, keyModTime) {
 			if unix, err := strconv.ParseInt(value, 10, 64); err == nil {
-				info.ModTime = time.Unix(unix, 0)
+				info.ModTime, info.Kept = time.Unix(unix, 0), true
 			}
 		}
 	}

@@ -171,6 +171,8 @@ func newInfo(path string, st *unix.Stat_t) backends.Info {
 		Path:    path,
 		Size:    st.Size,
 		ModTime: time.Unix(st.Mtim.Unix()).Truncate(time.Second),
+		// Whoever sets a time sets whole seconds, as this package and PHP's touch do.
+		Kept:    st.Mtim.Nsec == 0,
 		Stored:  time.Unix(st.Ctim.Unix()),
 		Version: version(st),
 	}

@@ -91,7 +91,7 @@ func newInfo(path string, size int64, etag, contentType *string, modified *time.
 	// Other tools write fractions of a second too.
 	seconds, _, _ := strings.Cut(metadata[metaModTime], ".")
 	if unix, err := strconv.ParseInt(seconds, 10, 64); err == nil {
-		info.ModTime = time.Unix(unix, 0)
+		info.ModTime, info.Kept = time.Unix(unix, 0), true
 	}
 	return info
 }
