@@ -1,0 +1,275 @@
+package check
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
+)
+
+const (
+	// spanSize is how many bodies are in memory at a time for each joiner.
+	spanSize = 32_000
+	joiners  = 4
+	pageSize = 2000 // rows of one query
+)
+
+// join holds the rows against the bodies, a range of hashes at a time, and has
+// what does not fit looked at.
+func (r *run) join(ctx context.Context) error {
+	parts := spans(r.span, r.bodies.counts(), spanSize)
+	tasks := make([][]span, len(parts))
+	for i, part := range parts {
+		tasks[i] = []span{part}
+	}
+	if r.Prefix != "" {
+		// The rows of a prefix are found by the index on the name, all at once.
+		tasks = [][]span{parts}
+	}
+	look := newInspector(r, ctx)
+	marks := newMarks(tasks)
+	err := r.joinAll(look, marks)
+	if err == nil {
+		err = r.orphans(look)
+	}
+	if err == nil {
+		err = r.twins(look.ctx, look)
+	}
+	if lookErr := look.wait(); lookErr != nil {
+		err = lookErr
+	}
+	if err != nil {
+		r.summary.Next = r.next(marks)
+	}
+	return err
+}
+
+// next is from where on not everything was looked at.
+func (r *run) next(m *marks) string {
+	at := m.next()
+	if at = min(at, r.pending()); at >= 1<<32 {
+		return "" // all but the twins
+	}
+	return fmt.Sprintf("%08x", at)
+}
+
+// joinAll joins the tasks, some at a time, in their order.
+func (r *run) joinAll(look *inspector, marks *marks) error {
+	group, ctx := errgroup.WithContext(look.ctx)
+	group.SetLimit(min(joiners, r.Workers))
+	for i, task := range marks.tasks {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			j := &joiner{r: r, look: look, parts: task}
+			if err := j.run(ctx); err != nil {
+				return err
+			}
+			marks.done(i)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// marks know which tasks are done.
+type marks struct {
+	mu    sync.Mutex
+	tasks [][]span
+	over  []bool
+}
+
+func newMarks(tasks [][]span) *marks { return &marks{tasks: tasks, over: make([]bool, len(tasks))} }
+
+func (m *marks) done(i int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.over[i] = true
+}
+
+// next is where the first task begins that is not done.
+func (m *marks) next() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := slices.Index(m.over, false)
+	if i < 0 {
+		return 1 << 32
+	}
+	return m.tasks[i][0].from
+}
+
+// joiner joins the rows of some neighbouring ranges with their bodies.
+type joiner struct {
+	r     *run
+	look  *inspector
+	parts []span // not joined yet, the first one's bodies loaded
+
+	bodies []body
+	at     int // bodies before it have smaller hashes than the last row
+	name   []byte
+}
+
+func (j *joiner) run(ctx context.Context) error {
+	filter := metadata.Filter{Prefix: j.r.Prefix, PageSize: pageSize}
+	filter.HashFrom, _ = j.parts[0].bounds()
+	_, filter.HashTo = j.parts[len(j.parts)-1].bounds()
+	if err := j.load(); err != nil {
+		return err
+	}
+	for row, err := range j.r.c.Metadata().Scan(ctx, filter) {
+		if err != nil {
+			return err
+		}
+		if err := j.row(row); err != nil {
+			return err
+		}
+		if err := j.r.stopped(ctx); err != nil {
+			return err
+		}
+	}
+	for len(j.parts) > 0 {
+		if err := j.next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads the bodies of the first range.
+func (j *joiner) load() (err error) {
+	j.bodies, err = j.r.load(j.parts[0])
+	j.at = 0
+	return err
+}
+
+// next ends a range: what no row named has none.
+func (j *joiner) next() error {
+	if err := j.orphans(); err != nil {
+		return err
+	}
+	if j.parts = j.parts[1:]; len(j.parts) == 0 {
+		j.bodies = nil
+		return nil
+	}
+	return j.load()
+}
+
+// row joins one row.
+func (j *joiner) row(row metadata.Stored) error {
+	j.r.Progress.rows.Add(1)
+	j.name = append(j.name[:0], row.Name...)
+	h := hash(md5.Sum(j.name))
+	var text [32]byte
+	hex.Encode(text[:], h[:])
+	if row.NameHash != string(text[:]) {
+		return j.look.lost(row, WrongHash)
+	}
+	for len(j.parts) > 1 && !j.parts[0].has(h) {
+		if err := j.next(); err != nil {
+			return err
+		}
+	}
+	found := j.find(h)
+	for i := range found {
+		found[i].seen = true
+	}
+	switch {
+	case !valid(row.Name):
+		j.r.unclean(row.Name)
+		return j.look.lost(row, InvalidName)
+	case row.Table != j.r.layout.Table(row.Name):
+		return j.look.lost(row, WrongTable)
+	}
+	if err := j.r.fold(h, row.Row); err != nil {
+		return err
+	}
+	if !j.r.sound(row.Row, found) {
+		return j.look.name(row.Name)
+	}
+	if j.r.Contents && row.Live() && len(found) > 0 {
+		return j.look.contents(row.Name)
+	}
+	return nil
+}
+
+// find returns the bodies of a hash. Rows come in the order of theirs.
+func (j *joiner) find(h hash) []body {
+	if j.at > 0 && compareHashes(j.bodies[j.at-1].hash, h) >= 0 {
+		j.at, _ = slices.BinarySearchFunc(j.bodies, h, func(b body, h hash) int { return compareHashes(b.hash, h) })
+	}
+	for j.at < len(j.bodies) && compareHashes(j.bodies[j.at].hash, h) < 0 {
+		j.at++
+	}
+	end := j.at
+	for end < len(j.bodies) && j.bodies[end].hash == h {
+		end++
+	}
+	return j.bodies[j.at:end]
+}
+
+// orphans puts the bodies aside that no row named: a row whose name is not clean
+// may turn up that means one of them.
+func (j *joiner) orphans() error {
+	if !j.r.Storage {
+		return nil
+	}
+	for _, b := range j.bodies {
+		if b.seen {
+			continue
+		}
+		if err := j.r.loose.add(b.hash, append([]byte{b.store}, b.path...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// valid reports whether operations find a row of that name.
+func valid(name string) bool {
+	clean, err := metadata.CleanName(name)
+	return err == nil && clean == name && backends.ValidPath(name)
+}
+
+// sound reports whether a row and the bodies that were listed leave nothing to
+// look at. It says no in doubt.
+func (r *run) sound(row metadata.Row, bodies []body) bool {
+	if metadata.IsGenerating(row.Name) {
+		return !r.staleLock(row) && len(bodies) <= 1
+	}
+	if halfExpired(row) || row.Trunk != r.layout.Trunk(row.Name, row.Scope) {
+		return false
+	}
+	home, from := r.homes(row.Name)
+	if !reachable(home, from) {
+		return len(bodies) == 0 // there is nothing to be said
+	}
+	if !row.Live() {
+		return len(bodies) == 0 || len(bodies) == 1 && r.stores[bodies[0].store] == home
+	}
+	if len(bodies) != 1 {
+		return false
+	}
+	b := bodies[0]
+	if s := r.stores[b.store]; s != home && s != from {
+		return false
+	}
+	return b.size == row.Size && (!b.kept || max(b.mtime, 1) == row.MTime)
+}
+
+// halfExpired reports whether a row says both that it has expired and that it
+// has not.
+func halfExpired(row metadata.Row) bool { return row.Expired != (row.MTime < 0) }
+
+// staleLock reports whether the lock of a generation has timed out, or was
+// broken as long ago.
+func (r *run) staleLock(row metadata.Row) bool {
+	return row.ModTime().Add(r.GenerationTimeout).Before(r.Now())
+}

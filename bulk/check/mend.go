@@ -1,0 +1,172 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/metadata"
+)
+
+// attempts bounds how often a name is looked at that changes meanwhile.
+const attempts = 3
+
+// inspect looks at everything of a name again and mends or tells what is wrong.
+func (r *run) inspect(ctx context.Context, name string) error {
+	s, err := r.c.Examine(ctx, name, r.up)
+	if err != nil {
+		return err
+	}
+	if len(r.diagnose(s)) == 0 {
+		return nil // a writer was just there
+	}
+	if err := r.relocate(ctx, s); err != nil {
+		return err
+	}
+	var findings []Finding
+	err = r.c.ExamineLocked(ctx, name, r.up, func(l *cluster.Locked) (err error) {
+		findings, err = r.mendAll(l)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range findings {
+		r.found(f)
+	}
+	return nil
+}
+
+// mendAll mends what is allowed of a name, one thing after the other since one
+// may settle or bring to light another, and returns all of it.
+func (r *run) mendAll(l *cluster.Locked) (findings []Finding, err error) {
+	const most = 10 // there are fewer kinds that one name can have
+	for range most {
+		faults := r.diagnose(l.Subject)
+		mended := false
+		for _, f := range faults {
+			if !r.allows(f.Kind) || !r.certain(f.Kind) || f.Kind == MisplacedBody {
+				continue
+			}
+			if f.Action, err = r.mend(l, f); err != nil {
+				return nil, err
+			}
+			findings, mended = append(findings, f.Finding), true
+			break
+		}
+		if !mended {
+			for _, f := range faults {
+				findings = append(findings, f.Finding)
+			}
+			return findings, nil
+		}
+		if err := l.Again(); err != nil {
+			return nil, err
+		}
+	}
+	return findings, nil
+}
+
+// certain reports whether a kind may be acted on although stores could not be
+// listed: what is missing may lie there.
+func (r *run) certain(k Kind) bool { return k != MissingBody || len(r.up) == len(r.stores) }
+
+// mend does what a fault takes and says what it did.
+func (r *run) mend(l *cluster.Locked, f fault) (action string, err error) {
+	row := f.row
+	switch f.Kind {
+	case StaleGeneration:
+		return "deleted", l.DropGeneration(row)
+	case HalfExpired:
+		return "repaired", l.ExpireRow(row)
+	case MissingBody:
+		return "deleted", l.ExpireRow(row)
+	case WrongTrunk:
+		row.Trunk = r.layout.Trunk(row.Name, row.Scope)
+		return "repaired", l.SetRow(row)
+	case WrongSize, WrongTime:
+		row.Size, row.MTime = f.place.Size, bodyTime(f.place)
+		return "repaired", l.SetRow(row)
+	case StrayBody:
+		return "deleted", l.DeleteBody(f.place)
+	}
+	return "", fmt.Errorf("%s is not mended here", f.Kind)
+}
+
+// relocate moves a body that lies where no reader looks, and tells it. It is
+// done first, and not under the lock, since copying may take long.
+func (r *run) relocate(ctx context.Context, s cluster.Subject) error {
+	if !r.allows(MisplacedBody) {
+		return nil
+	}
+	for range attempts {
+		for _, f := range r.diagnose(s) {
+			if f.Kind != MisplacedBody {
+				continue
+			}
+			err := r.c.Relocate(ctx, f.row, f.place)
+			if err == nil {
+				f.Action = "repaired"
+				r.found(f.Finding)
+				return nil
+			}
+			if !errors.Is(err, backends.ErrChanged) {
+				return err
+			}
+		}
+		var err error
+		if s, err = r.c.Examine(ctx, s.Name, r.up); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inspectLost looks again at a row that no operation finds, and gives it its
+// place.
+func (r *run) inspectLost(ctx context.Context, row metadata.Stored, kind Kind) error {
+	f := Finding{Kind: kind, Name: row.Name, Table: row.Table, Fix: Repair}
+	clean, err := metadata.CleanName(row.Name)
+	if err != nil || !backends.ValidPath(clean) {
+		f.Kind, f.Fix, f.Detail = InvalidName, Delete, "no name of a file"
+		if err != nil {
+			f.Detail = err.Error()
+		}
+	} else {
+		f.Detail = r.lostDetail(row, kind, clean)
+	}
+	if !r.wants(f.Kind) {
+		return nil
+	}
+	name, there, err := row.Name, false, error(nil)
+	switch {
+	case f.Fix == Repair && r.Repair:
+		name, there, err = r.c.Rehome(ctx, row)
+		f.Action = "repaired"
+	case f.Fix == Delete && r.Delete:
+		there, err = r.c.Discard(ctx, row)
+		f.Action = "deleted"
+	default:
+		there, err = r.c.Stands(ctx, row)
+	}
+	if err != nil || !there {
+		return err
+	}
+	r.found(f)
+	if f.Fix == Delete || kind != WrongTable && f.Action == "" {
+		return nil
+	}
+	return r.inspect(ctx, name)
+}
+
+func (r *run) lostDetail(row metadata.Stored, kind Kind, clean string) string {
+	switch kind {
+	case WrongHash:
+		return fmt.Sprintf("name_hash is %s, not %s", row.NameHash, metadata.Hash(row.Name))
+	case WrongTable:
+		return fmt.Sprintf("it belongs into %s", r.layout.Table(row.Name))
+	}
+	return fmt.Sprintf("it would be %q", clean)
+}

@@ -1,0 +1,238 @@
+package check
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
+)
+
+// batchSize is how many bodies without a row are looked at together.
+const batchSize = 100
+
+// unclean remembers which body a row means whose name is not clean.
+func (r *run) unclean(name string) {
+	if clean, err := metadata.CleanName(name); err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.meant[hash(md5.Sum([]byte(clean)))] = true
+	}
+}
+
+// orphans has the bodies looked at that no row named, some at a time, in the
+// order of their hashes.
+func (r *run) orphans(look *inspector) error {
+	batches := make(map[uint8][]string)
+	send := func(s uint8) error {
+		defer delete(batches, s)
+		if len(batches[s]) == 0 {
+			return nil
+		}
+		return look.orphans(r.stores[s], batches[s])
+	}
+	err := r.loose.read(span{0, 1 << 32}, func(h hash, fields []byte) error {
+		if r.meant[h] {
+			return nil
+		}
+		s := fields[0]
+		batches[s] = append(batches[s], string(fields[1:]))
+		if len(batches[s]) < batchSize {
+			return nil
+		}
+		return send(s)
+	})
+	for s := range batches {
+		if err == nil {
+			err = send(s)
+		}
+	}
+	r.looked = err == nil
+	return err
+}
+
+// pending is from which hash on bodies without a row are not looked at.
+func (r *run) pending() uint64 {
+	if r.looked {
+		return 1 << 32
+	}
+	for i, n := range r.loose.counts() {
+		if n > 0 {
+			return uint64(i) << 24
+		}
+	}
+	return 1 << 32
+}
+
+// orphan is a body without a row, as it is now.
+type orphan struct {
+	path string
+	info backends.Info
+}
+
+// inspectOrphans looks again at bodies of one store that no row named, and
+// deletes or tells them.
+func (r *run) inspectOrphans(ctx context.Context, s *store, paths []string) error {
+	paths, err := r.withoutRow(ctx, paths)
+	if err != nil {
+		return err
+	}
+	found, err := r.still(ctx, s, paths)
+	if err != nil {
+		return err
+	}
+	var doomed []orphan
+	for _, o := range found {
+		f := Finding{Kind: OrphanBody, Name: o.path, Backend: s.Name, Fix: Delete,
+			Detail: fmt.Sprintf("%d bytes, stored %s", o.info.Size, date(o.info.Stored))}
+		known, err := r.known(ctx, o.path)
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			f.Fix, f.Detail = Nothing, f.Detail+"; no row begins as it does, so it is not the cluster's"
+			r.found(f)
+		case r.Delete:
+			doomed = append(doomed, o)
+		default:
+			r.found(f)
+		}
+	}
+	return r.deleteOrphans(ctx, s, doomed)
+}
+
+// withoutRow leaves out what has a row by now, in whichever table and under
+// whichever hash.
+func (r *run) withoutRow(ctx context.Context, paths []string) ([]string, error) {
+	named, err := r.c.Metadata().Named(ctx, paths...)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.c.Metadata().GetMany(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range named {
+		rows[row.Name] = row.Row
+	}
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+		_, ok := rows[path]
+		return ok
+	}), nil
+}
+
+// still returns the bodies that are still there and beyond the grace.
+func (r *run) still(ctx context.Context, s *store, paths []string) ([]orphan, error) {
+	var mu sync.Mutex
+	var found []orphan
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.Workers)
+	for _, path := range paths {
+		group.Go(func() error {
+			info, err := s.Backend.Stat(ctx, path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil
+			case err != nil:
+				return err
+			case !r.old(info.Stored):
+				r.young()
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, orphan{path, info})
+			return nil
+		})
+	}
+	err := group.Wait()
+	slices.SortFunc(found, func(a, b orphan) int { return strings.Compare(a.path, b.path) })
+	return found, err
+}
+
+// known reports whether any row begins with the first element of a path. What
+// lies beside the cluster's directories, or below the wrong mount, or while
+// the tables are empty, is nobody's to delete here.
+func (r *run) known(ctx context.Context, path string) (bool, error) {
+	top, _, ok := strings.Cut(path, "/")
+	if ok {
+		top += "/"
+	}
+	r.mu.Lock()
+	known, ok := r.tops[top]
+	r.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	for _, err := range r.c.Metadata().Rows(ctx, metadata.Filter{Prefix: top, PageSize: 1}) {
+		if err != nil {
+			return false, err
+		}
+		known = true
+		break
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tops[top] = known
+	return known, nil
+}
+
+// deleteOrphans deletes and tells.
+func (r *run) deleteOrphans(ctx context.Context, s *store, doomed []orphan) error {
+	if len(doomed) == 0 {
+		return nil
+	}
+	paths := make([]string, len(doomed))
+	for i, o := range doomed {
+		paths[i] = o.path
+	}
+	result, err := r.c.DeleteOrphans(ctx, s.Backend, paths, r.start.Add(-r.Grace))
+	if err != nil {
+		return err
+	}
+	for _, o := range doomed {
+		f := Finding{Kind: OrphanBody, Name: o.path, Backend: s.Name, Fix: Delete, Action: "deleted",
+			Detail: fmt.Sprintf("%d bytes, stored %s", o.info.Size, date(o.info.Stored))}
+		if slices.Contains(result.Spared, o.path) {
+			continue
+		}
+		if err := result.Failed[o.path]; err != nil {
+			f.Action, f.Error = "", err.Error()
+		}
+		r.found(f)
+	}
+	return nil
+}
+
+// leftover looks at a staged body that a listing met.
+func (r *run) leftover(ctx context.Context, s *store, l backends.Leftover) error {
+	if s.skips(l.Path) || !r.span.has(hash(md5.Sum([]byte(l.Path)))) {
+		return nil
+	}
+	if !r.old(l.Active) || r.lives(l.Writer) {
+		r.young()
+		return nil
+	}
+	f := Finding{Kind: StagedLeftover, Name: l.Path, Backend: s.Name, Fix: Delete,
+		Detail: fmt.Sprintf("%d bytes, last written %s", l.Size, date(l.Active))}
+	if l.Writer.Host != "" {
+		f.Detail += fmt.Sprintf(" by process %d of %s", l.Writer.PID, l.Writer.Host)
+	}
+	if r.Delete {
+		if err := s.Backend.(backends.StagedLister).DropStaged(ctx, l); err != nil {
+			f.Error = err.Error()
+		} else {
+			f.Action = "deleted"
+		}
+	}
+	r.found(f)
+	return nil
+}

@@ -1,0 +1,97 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/settings"
+)
+
+// Store is a backend to be checked.
+type Store struct {
+	Name    string
+	Backend backends.Backend // nil if it could not be opened
+	Err     error            // why not
+	// Skip are beginnings of paths that are not this backend's: another one
+	// keeps its bodies there, inside the same tree or bucket.
+	Skip []string
+}
+
+// Stores returns all backends that the settings describe, those included that
+// no rule names: bodies may lie there from before. Those that the cluster has
+// open are its own; the others are opened, and closed by the function that is
+// returned.
+func Stores(ctx context.Context, c *cluster.Cluster, s settings.Settings, logger *slog.Logger) (list []Store, closeAll func() error) {
+	open := make(map[string]backends.Backend)
+	for _, b := range c.Stores().Backends() {
+		open[b.Name()] = b
+	}
+	var opened []backends.Backend
+	names := slices.Concat(slices.Collect(maps.Keys(open)), slices.Collect(maps.Keys(s.NFS)),
+		slices.Collect(maps.Keys(s.S3)), slices.Collect(maps.Keys(s.GCS)))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		store := Store{Name: name, Backend: open[name], Skip: nested(s, name)}
+		if store.Backend == nil {
+			if store.Backend, store.Err = cluster.OpenBackend(ctx, s, name, logger); store.Err == nil {
+				opened = append(opened, store.Backend)
+			} else {
+				store.Backend = nil
+			}
+		}
+		list = append(list, store)
+	}
+	return list, func() error {
+		var errs []error
+		for _, b := range opened {
+			errs = append(errs, b.Close())
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// nested returns the beginnings of the paths of a backend at which others keep
+// their own.
+func nested(s settings.Settings, name string) (skip []string) {
+	inside := func(outer, inner string) {
+		if rest, ok := strings.CutPrefix(inner, outer); ok && rest != "" {
+			skip = append(skip, rest)
+		}
+	}
+	if tree, ok := s.NFS[name]; ok {
+		for _, other := range s.NFS {
+			inside(directory(tree.MountPointPath), directory(other.MountPointPath))
+		}
+	}
+	if bucket, ok := s.S3[name]; ok {
+		for _, other := range s.S3 {
+			if other.Bucket == bucket.Bucket && other.Endpoint == bucket.Endpoint {
+				inside(bucket.Prefix, other.Prefix)
+			}
+		}
+	}
+	if bucket, ok := s.GCS[name]; ok {
+		for _, other := range s.GCS {
+			if other.Bucket == bucket.Bucket && other.Endpoint == bucket.Endpoint {
+				inside(bucket.Prefix, other.Prefix)
+			}
+		}
+	}
+	slices.Sort(skip)
+	return slices.Compact(skip)
+}
+
+// directory is where a mount really lies, with a slash behind.
+func directory(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return strings.TrimSuffix(path, "/") + "/"
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ezdfs/bulk/check"
+)
+
+// checkFlags are the flags of check as they stand.
+type checkFlags struct{ options check.Options }
+
+func newCheck(a *app) *cobra.Command {
+	var f checkFlags
+	c := &cobra.Command{
+		Use: "check [PREFIX]", Short: "Hold rows and bodies against each other", Args: arguments(0, 1),
+		Long: checkHelp(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.options.Prefix = strings.Join(args, "")
+			if err := f.check(); err != nil {
+				return err
+			}
+			return a.withCluster(cmd.Context(), func(s session) error { return f.run(cmd.Context(), a, s) })
+		},
+	}
+	f.add(c)
+	return c
+}
+
+const checkIntroduction = `Find what a crash, a bug or a hand left behind: hold all rows of both tables
+against all bodies on all backends that the settings describe, those included
+that no rule names, or only those whose path begins with PREFIX. Nothing is
+changed without --repair or --delete. Everything is looked at again, under the
+lock of its row, before it is told: writers may go on.
+
+`
+
+const checkNotes = `
+--contents reads the body of every live row to its end. Rows have no checksum:
+what is compared is the length, and on Amazon S3 and Google Cloud Storage the
+checksum that the store keeps; on NFS and other S3 services, which are not asked
+for theirs, that every byte can be read. It also compares the times that S3 does
+not tell in a listing.
+
+A backend that cannot be listed is named, and nothing is said about its paths.
+
+Exit code 4 if something was found and not mended, 1 if something could not be
+checked. With --json one document for each finding, with kind, name, table,
+backend, detail, fix (what mends it: repair, delete or "") and action (what was
+done: repaired, deleted or ""), and at the end {"summary": {...}}.`
+
+// checkHelp lists the kinds of findings.
+func checkHelp() string {
+	var b strings.Builder
+	b.WriteString(checkIntroduction)
+	for _, kind := range check.Kinds() {
+		fmt.Fprintf(&b, "  %s: %s", kind.Kind, kind.What)
+		if kind.Fix != check.Nothing {
+			fmt.Fprintf(&b, "; --%s %s", kind.Fix, kind.How)
+		}
+		b.WriteString("\n")
+	}
+	return b.String() + checkNotes
+}
+
+func (f *checkFlags) add(c *cobra.Command) {
+	flags, o := c.Flags(), &f.options
+	flags.BoolVar(&o.Storage, "storage", false, "look for what is wrong with bodies (both by default)")
+	flags.BoolVar(&o.Database, "database", false, "look for what is wrong with rows (both by default)")
+	flags.BoolVar(&o.Contents, "contents", false, "read every body to its end")
+	flags.BoolVar(&o.Repair, "repair", false, "mend what has one right answer")
+	flags.BoolVar(&o.Delete, "delete", false, "remove what belongs to nobody")
+	flags.DurationVar(&o.Grace, "grace", time.Hour, "`AGE` up to which bodies without a row are spared: whoever writes them may go on")
+	flags.StringVar(&o.From, "from", "", "begin at this `HASH`, a name_hash or the beginning of one")
+	flags.StringVar(&o.To, "to", "", "end before this `HASH`, so that several hosts can share a check")
+	flags.IntVar(&o.Workers, "workers", 0, "`NUMBER` of directories, listings and paths at a time (default four for each processor)")
+	flags.StringVar(&o.TempDir, "temp", "", "`DIR` for temporary files, about 100 bytes for each body (default that of the system)")
+}
+
+func (f *checkFlags) check() error {
+	switch {
+	case f.options.Grace < 0:
+		return usagef("--grace %v is negative", f.options.Grace)
+	case f.options.Workers < 0:
+		return usagef("--workers %d is less than 1", f.options.Workers)
+	}
+	if err := f.options.Validate(); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+func (f *checkFlags) run(ctx context.Context, a *app, s session) (err error) {
+	o := f.options
+	o.GenerationTimeout = s.settings.Content.GenerationTimeout
+	o.Found = a.printFinding
+	stores, closeStores := check.Stores(ctx, s.Cluster, s.settings, a.logger())
+	defer func() { err = errors.Join(err, closeStores()) }()
+	o.Stores = stores
+	start := time.Now()
+	summary, err := check.Run(ctx, s.Cluster, o)
+	return a.finishCheck(ctx, summary, time.Since(start), err)
+}
+
+// printFinding prints a finding as soon as it is known.
+func (a *app) printFinding(f check.Finding) error {
+	if a.json {
+		if err := a.printJSON(f); err != nil {
+			return err
+		}
+		return a.stdout.Flush()
+	}
+	where := f.Backend
+	if where == "" {
+		where = f.Table
+	}
+	line := fmt.Sprintf("%s %q on %s: %s", f.Kind, f.Name, where, f.Detail)
+	switch {
+	case f.Action != "":
+		line += "; " + f.Action
+	case f.Error != "":
+		line += "; not mended: " + f.Error
+	}
+	a.printf("%s\n", line)
+	return a.stdout.Flush()
+}
+
+// checkSummary is how a check went, as JSON shows it.
+type checkSummary struct {
+	check.Summary
+	Seconds float64 `json:"seconds"`
+	Rate    float64 `json:"files_per_second"`
+}
+
+// finishCheck prints the summary and says whether all is well.
+func (a *app) finishCheck(ctx context.Context, s check.Summary, took time.Duration, err error) error {
+	full := checkSummary{Summary: s, Seconds: took.Seconds()}
+	full.Rate = float64(max(s.Rows, s.Bodies)) / max(full.Seconds, 1e-9)
+	for _, failure := range s.Failures {
+		a.note("%s could not be checked: %s", failure.What, failure.Error)
+	}
+	for _, note := range s.Notes {
+		a.note("%s", note)
+	}
+	if a.json {
+		if err := a.printJSON(map[string]checkSummary{"summary": full}); err != nil {
+			return err
+		}
+	} else {
+		a.printf("%s, %d bodies in %.1f s, %.0f files/s; %s, %d mended; %d within the grace, %d not checked\n",
+			plural(s.Rows, "row"), s.Bodies, full.Seconds, full.Rate, plural(s.Found, "finding"), s.Mended, s.Young, s.Unchecked)
+	}
+	return checkError(ctx, s, err)
+}
+
+func checkError(ctx context.Context, s check.Summary, err error) error {
+	switch {
+	case err != nil && ctx.Err() != nil && s.Next != "":
+		return &stoppedError{fmt.Sprintf("checked up to name_hash %s; --from %s goes on there", s.Next, s.Next)}
+	case err != nil && ctx.Err() != nil:
+		return &stoppedError{"the backends were being listed and nothing is checked"}
+	case err != nil:
+		return err
+	case s.Unchecked > 0:
+		return fmt.Errorf("not everything could be checked: %s", plural(s.Unchecked, "failure"))
+	case s.Found > s.Mended:
+		return &foundError{fmt.Sprintf("%s not mended", plural(s.Found-s.Mended, "finding"))}
+	}
+	return nil
+}
