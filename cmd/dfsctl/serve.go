@@ -24,6 +24,7 @@ import (
 type serveFlags struct {
 	listen, adminListen string
 	configPHP           []string
+	reusePort           bool
 	pprof, noCDN        bool
 }
 
@@ -39,9 +40,9 @@ The admin address answers /healthz (the process lives), /readyz (200 while
 requests are welcome, with a report as JSON) and /metrics (for Prometheus).
 
 SIGHUP reads the certificate again and opens the access log anew. To restart
-without a gap start the new process, wait until it is ready, then end the old
-one: both may listen on the same address. Sockets and notifications of systemd
-are understood; a socket named admin is the admin address.
+without a gap start the new process with --reuse-port, wait until it is ready,
+then end the old one. Sockets and notifications of systemd are understood; a
+socket named admin is the admin address.
 
 Where cdn.ini has rules, changes are pushed to its caches and CDNs as well, as
 dfsctl cdn run does, unless [CDN] Serve=disabled or --no-cdn says otherwise. A
@@ -54,7 +55,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT, over HTTP.`,
 			if err != nil {
 				return err
 			}
-			return a.serve(cmd.Context(), s, f.pprof)
+			return a.serve(cmd.Context(), s, f)
 		},
 	}
 	flags := c.Flags()
@@ -62,6 +63,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT, over HTTP.`,
 	flags.StringVar(&f.adminListen, "admin-listen", "", "`ADDRESS` of health checks and metrics; none for nowhere")
 	flags.StringArrayVar(&f.configPHP, "config-php", nil, "config.php or config.cluster.php `FILE` whose settings count too; repeatable, in PHP's order")
 	flags.BoolVar(&f.noCDN, "no-cdn", false, "push no changes to caches and CDNs")
+	flags.BoolVar(&f.reusePort, "reuse-port", false, "take the addresses over from the process that listens there, which is to end then")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve profiles under /debug/pprof/ on the admin address")
 	return c
 }
@@ -98,11 +100,12 @@ func (a *app) serveSettings(cmd *cobra.Command, f *serveFlags) (settings.Setting
 
 // serve runs the gateway until ctx is done. It listens only when all else is
 // ready: from then on it gets requests.
-func (a *app) serve(ctx context.Context, s settings.Settings, pprof bool) (err error) {
+func (a *app) serve(ctx context.Context, s settings.Settings, f serveFlags) (err error) {
 	options, err := a.serverOptions(s)
 	if err != nil {
 		return &usageError{err}
 	}
+	options.ReusePort = f.reusePort
 	gatewayOptions, err := gateway.OptionsFrom(s)
 	if err != nil {
 		return &usageError{err}
@@ -141,7 +144,7 @@ func (a *app) serve(ctx context.Context, s settings.Settings, pprof bool) (err e
 	a.sayWhere(front)
 	a.tellManager("READY=1")
 	defer context.AfterFunc(ctx, func() { a.tellManager("STOPPING=1") })()
-	return front.Serve(ctx, handler, adminHandler(readiness(s, c, front, w.log), w.services.Metrics, pprof))
+	return front.Serve(ctx, handler, adminHandler(readiness(s, c, front, w.log), w.services.Metrics, f.pprof))
 }
 
 // headroom is bytes that are never touched, and so cost no memory, but count as

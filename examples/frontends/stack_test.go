@@ -63,6 +63,7 @@ func newStack(t *testing.T, lines ...string) *stack {
 	if s.network, err = server.OptionsFrom(set); err != nil {
 		t.Fatal(err)
 	}
+	s.network.ReusePort = true // as a restart takes them over
 	s.network.AdminListen = "" // stays when the gateway does not
 	s.ready.Store(true)
 	s.start(t)

@@ -25,11 +25,24 @@ func (e *AddressError) Error() string {
 // unixPrefix begins addresses that are Unix sockets.
 const unixPrefix = "unix:"
 
-// listen binds an address. Another process may be bound to it, an older one of
-// this program that is to end: both get connections until it does.
-func listen(ctx context.Context, address string, mode fs.FileMode) (net.Listener, error) {
+// InUseError says that another process listens on an address.
+type InUseError struct {
+	Address string
+	Err     error // nil where the system did not say it
+}
+
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("another process listens on %s: choose another one in [Gateway] Listen or AdminListen, or, if this process is to replace that one, start it with --reuse-port", e.Address)
+}
+
+func (e *InUseError) Unwrap() error { return e.Err }
+
+// listen binds an address. Another process that is bound to it is in the way,
+// unless this one is to take over (Options.ReusePort): then both get connections
+// until the older one ends.
+func listen(ctx context.Context, address string, o Options) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
-		return listenUnix(ctx, path, mode)
+		return listenUnix(ctx, path, o)
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -44,14 +57,31 @@ func listen(ctx context.Context, address string, mode fs.FileMode) (net.Listener
 	} else if n == 0 { // any port; to share it is not meant
 		return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	}
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return controlRaw(c, func(fd int) error {
-			return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-		})
-	}}
-	config.SetMultipathTCP(false) // its sockets cannot be steered
-	return config.Listen(ctx, "tcp", address)
+	return listenTCP(ctx, address, o.ReusePort)
 }
+
+// listenTCP binds a socket that shares its address with whoever comes later and
+// asks for that, but with those who are there already only if it is to.
+func listenTCP(ctx context.Context, address string, share bool) (net.Listener, error) {
+	config := net.ListenConfig{}
+	config.SetMultipathTCP(false) // its sockets cannot be steered
+	if share {
+		config.Control = func(_, _ string, c syscall.RawConn) error { return controlRaw(c, reusePort) }
+	}
+	l, err := config.Listen(ctx, "tcp", address)
+	if errors.Is(err, unix.EADDRINUSE) && !share { // else it did not offer to share it, or is another user's
+		return nil, &InUseError{address, err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := control(l.(*net.TCPListener), reusePort); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func reusePort(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
 
 // unixListener is a Unix socket that removes its file when it is closed,
 // unless that is another's by then.
@@ -63,12 +93,18 @@ type unixListener struct {
 
 // listenUnix binds a socket under another name and moves it to its path, so
 // that there is one at every moment, with the right mode from the start.
-func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
+func listenUnix(ctx context.Context, path string, o Options) (net.Listener, error) {
 	if !filepath.IsAbs(path) {
 		return nil, &AddressError{unixPrefix + path, "the path is not absolute"}
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
 		return nil, &AddressError{unixPrefix + path, "there is a file that is no socket"}
+	}
+	if c, err := (&net.Dialer{}).DialContext(ctx, "unix", path); err == nil {
+		c.Close()
+		if !o.ReusePort {
+			return nil, &InUseError{Address: unixPrefix + path}
+		}
 	}
 	temp := fmt.Sprintf("%s.%d", path, os.Getpid())
 	os.Remove(temp) // of a process that crashed
@@ -78,7 +114,7 @@ func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listene
 	}
 	socket := l.(*net.UnixListener)
 	socket.SetUnlinkOnClose(false)
-	err = os.Chmod(temp, mode)
+	err = os.Chmod(temp, o.SocketMode)
 	info, statErr := os.Lstat(temp)
 	if err = errors.Join(err, statErr); err == nil {
 		err = os.Rename(temp, path)

@@ -21,6 +21,9 @@ type Options struct {
 	// handler, "" for none: host:port, :port, unix:/path.
 	Listen      []string
 	AdminListen string
+	// ReusePort takes addresses over from another process that listens there,
+	// which is to end then; without it that is an [*InUseError].
+	ReusePort bool
 	// SocketMode is the mode of Unix sockets, 0666 by default.
 	SocketMode fs.FileMode
 	// Sockets and AdminSockets are listening already, given by a service
@@ -81,8 +84,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// OptionsFrom reads the options from [Gateway] of file.ini. Sockets and Logger
-// are left to the caller.
+// OptionsFrom reads the options from [Gateway] of file.ini. Sockets, ReusePort
+// and Logger are left to the caller.
 func OptionsFrom(s settings.Settings) (Options, error) {
 	g := s.Gateway
 	proxies, err := trusted.Parse(g.TrustedProxies)

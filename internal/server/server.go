@@ -9,10 +9,10 @@
 // takes nothing of what it asked for, is cut. Connections beyond the limit
 // wait, requests beyond theirs are told to come again.
 //
-// For a restart without a gap the new process binds the same address before
-// the old one is told to end: from then on the new one gets all connections,
-// and the old one finishes what it has. Sockets of a service manager do as
-// well.
+// For a restart without a gap the new process binds the same address, with
+// Options.ReusePort, before the old one is told to end: from then on the new one
+// gets all connections, and the old one finishes what it has. Sockets of a
+// service manager do as well.
 //
 // It knows nothing of files; package gateway does.
 package server
@@ -72,7 +72,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 	}
 	bind := func(to *[]net.Listener, addresses ...string) {
 		for _, address := range addresses {
-			l, err := listen(ctx, address, o.SocketMode)
+			l, err := listen(ctx, address, o)
 			if err != nil {
 				errs = append(errs, err)
 				continue
