@@ -24,6 +24,10 @@ type PurgeOptions struct {
 	// BatchSize is the number of files whose rows are locked at a time; 100 by
 	// default, the legacy's iteration limit.
 	BatchSize int
+	// Start is the name_hash, or the beginning of one, from which ExpiredRows
+	// goes round. Hosts that purge at the same time and start in different
+	// places do not wait for each other's rows.
+	Start string
 	// DryRun tells what would go and removes nothing.
 	DryRun bool
 }
@@ -40,31 +44,24 @@ type PurgeBatch struct {
 // rows of a batch are locked and still expired their bodies are deleted, then
 // the rows. A file stored anew meanwhile is never touched, and a crash leaves
 // at most expired rows without a body, which the next purge removes. The
-// iteration ends at the first error that is not a single path's.
+// iteration ends at the first error that is not a single path's. Package bulk
+// has several batches under way.
 func (c *Cluster) PurgeExpired(ctx context.Context, options PurgeOptions) iter.Seq2[PurgeBatch, error] {
 	return func(yield func(PurgeBatch, error) bool) {
-		filter, err := options.filter()
-		if err != nil {
-			yield(PurgeBatch{}, err)
-			return
-		}
 		purge := func(rows []metadata.Row) bool {
 			batch, err := PurgeBatch{Removed: rows}, error(nil)
 			if !options.DryRun {
-				batch, err = c.purge(ctx, rows, options.Before)
-			}
-			if err == nil && batch.storeGone() {
-				err = batch.err() // the next batch would wait for the same store
+				batch, err = c.PurgeRows(ctx, rows, options.Before)
 			}
 			return yield(batch, err) && err == nil
 		}
 		var rows []metadata.Row
-		for row, err := range c.meta.Rows(ctx, filter) {
+		for row, err := range c.ExpiredRows(ctx, options) {
 			if err != nil {
 				yield(PurgeBatch{}, err)
 				return
 			}
-			if rows = append(rows, row); len(rows) == filter.PageSize {
+			if rows = append(rows, row); len(rows) == options.batchSize() {
 				if !purge(rows) {
 					return
 				}
@@ -77,12 +74,44 @@ func (c *Cluster) PurgeExpired(ctx context.Context, options PurgeOptions) iter.S
 	}
 }
 
-func (o PurgeOptions) filter() (metadata.Filter, error) {
-	expired := true
-	filter := metadata.Filter{Scopes: o.Scopes, Expired: &expired, PageSize: o.BatchSize}
-	if filter.PageSize <= 0 {
-		filter.PageSize = 100
+// ExpiredRows yields the rows that a purge would remove as things stand, in
+// name_hash order from options.Start on and around. First come those with the
+// flag, then those that only a negative mtime makes expired.
+func (c *Cluster) ExpiredRows(ctx context.Context, options PurgeOptions) iter.Seq2[metadata.Row, error] {
+	return func(yield func(metadata.Row, error) bool) {
+		filter, err := options.filter()
+		if err != nil {
+			yield(metadata.Row{}, err)
+			return
+		}
+		flagged, unflagged := true, false
+		for _, f := range []metadata.Filter{{Expired: &flagged}, {Expired: &unflagged, Negative: true}} {
+			filter.Expired, filter.Negative = f.Expired, f.Negative
+			parts := []metadata.Filter{filter}
+			if options.Start != "" {
+				parts = append(parts, filter)
+				parts[0].HashFrom, parts[1].HashTo = options.Start, options.Start
+			}
+			for _, part := range parts {
+				for row, err := range c.meta.Rows(ctx, part) {
+					if !yield(row, err) || err != nil {
+						return
+					}
+				}
+			}
+		}
 	}
+}
+
+func (o PurgeOptions) batchSize() int {
+	if o.BatchSize <= 0 {
+		return 100
+	}
+	return o.BatchSize
+}
+
+func (o PurgeOptions) filter() (metadata.Filter, error) {
+	filter := metadata.Filter{Scopes: o.Scopes, PageSize: o.batchSize()}
 	if !o.Before.IsZero() {
 		filter.MTimeBefore = o.Before.Unix()
 	}
@@ -91,6 +120,13 @@ func (o PurgeOptions) filter() (metadata.Filter, error) {
 		filter.Prefix, err = cleanPrefix(o.Prefix)
 	}
 	return filter, err
+}
+
+// doomed reports whether a purge removes a row: it is expired and its contents
+// are old enough. A negative mtime is as good as the flag, but for -1: so the
+// legacy stores a file whose time is that of 1970, which nobody has deleted.
+func doomed(row metadata.Row, before time.Time) bool {
+	return (row.Expired || row.MTime < -1) && (before.IsZero() || row.ModTime().Before(before))
 }
 
 // Purge removes the file at path and everything below path/ for good, expired
@@ -107,7 +143,7 @@ func (c *Cluster) Purge(ctx context.Context, path string) (int64, error) {
 	if _, err := c.ExpirePrefix(ctx, name+"/"); err != nil {
 		return 0, err
 	}
-	batch, err := c.purge(ctx, []metadata.Row{{Name: name}}, time.Time{})
+	batch, err := c.PurgeRows(ctx, []metadata.Row{{Name: name}}, time.Time{})
 	total := int64(len(batch.Removed))
 	err = errors.Join(err, batch.err())
 	for batch, next := range c.PurgeExpired(ctx, PurgeOptions{Prefix: name + "/"}) {
@@ -135,9 +171,21 @@ func (b PurgeBatch) storeGone() bool {
 	return len(b.Failed) > 0 && len(b.Removed) == 0
 }
 
-// purge removes those of the rows that are still expired and old enough once
-// they are locked. Everything in it can be run again, so a deadlock after the
-// bodies went is no harm: the rows are locked and looked at anew.
+// PurgeRows removes those of the rows that are still expired once they are
+// locked, and last changed before that time unless it is zero. The error is
+// not a single path's: the database's, or that of stores of which none answers,
+// which would keep the next batch waiting too.
+func (c *Cluster) PurgeRows(ctx context.Context, rows []metadata.Row, before time.Time) (PurgeBatch, error) {
+	batch, err := c.purge(ctx, rows, before)
+	if err == nil && batch.storeGone() {
+		err = batch.err()
+	}
+	return batch, err
+}
+
+// purge is PurgeRows for stores that answer. Everything in it can be run
+// again, so a deadlock after the bodies went is no harm: the rows are locked
+// and looked at anew.
 func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Time) (PurgeBatch, error) {
 	var batch PurgeBatch
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
@@ -146,13 +194,8 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 		if err != nil {
 			return err
 		}
-		doomed := locked[:0]
-		for _, row := range locked {
-			if row.Expired && (before.IsZero() || row.ModTime().Before(before)) {
-				doomed = append(doomed, row)
-			}
-		}
-		keep, claimed, err := c.liveElsewhere(tx, doomed)
+		locked = slices.DeleteFunc(locked, func(row metadata.Row) bool { return !doomed(row, before) })
+		keep, claimed, err := c.liveElsewhere(tx, locked)
 		if err != nil {
 			return err
 		}
@@ -162,7 +205,7 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 		if err := tx.Hold(); err != nil {
 			return err
 		}
-		if batch, err = c.deleteBodies(tx.Context(), doomed, keep); err != nil {
+		if batch, err = c.deleteBodies(tx.Context(), locked, keep); err != nil {
 			return err
 		}
 		c.step(stepDeleted)

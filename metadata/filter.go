@@ -17,6 +17,9 @@ type Filter struct {
 	ExcludeScopes []string
 	// Expired restricts by the flag of that name.
 	Expired *bool
+	// Negative keeps the rows whose mtime is below -1: expired, as the legacy
+	// understands it, whatever the flag says. (It stores -1 for a file of 1970.)
+	Negative bool
 	// MTimeBefore keeps the files last changed before that Unix second,
 	// whether or not they have expired since; 0 means any.
 	MTimeBefore int64
@@ -50,6 +53,9 @@ func (f Filter) selective(s *Store, table string) condition {
 	if f.Expired != nil && *f.Expired {
 		c.and(condition{"`expired` = ?", []any{1}})
 	}
+	if f.Negative {
+		c.and(condition{"`mtime` < ?", []any{-1}})
+	}
 	return c
 }
 
@@ -67,6 +73,9 @@ func (f Filter) rest() condition {
 	}
 	if f.Expired != nil {
 		c.and(condition{"`expired` = ?", []any{boolInt(*f.Expired)}})
+	}
+	if f.Negative {
+		c.and(condition{"`mtime` < ?", []any{-1}})
 	}
 	if f.MTimeBefore > 0 {
 		c.and(condition{"ABS(`mtime`) < ?", []any{f.MTimeBefore}})

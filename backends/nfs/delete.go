@@ -6,35 +6,60 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"example.com/ezdfs/backends"
 )
 
-// Delete removes files, and the directories that became empty except the
-// first element of a path. A directory at a path is not a body and stays.
+// How many files one of the goroutines of a Delete removes at least, and how
+// many of them there are at most. Each call on a share waits for its server.
+const (
+	deleteRun     = 32
+	deleteWorkers = 16
+)
+
+// Delete removes files, several at a time, and the directories that became
+// empty except the first element of a path. A directory at a path is not a
+// body and stays.
 func (b *Backend) Delete(ctx context.Context, paths []string) error {
-	d := &deletion{b: b, failed: map[string]error{}, dirs: map[string]bool{}}
 	// In order, so that each directory is opened once.
-	for _, path := range slices.Sorted(slices.Values(paths)) {
-		if err := d.delete(ctx, path); err != nil {
-			d.failed[path] = b.error("delete", path, err)
-		}
+	sorted := slices.Sorted(slices.Values(paths))
+	run := max(deleteRun, (len(sorted)+deleteWorkers-1)/deleteWorkers)
+	var runs []*deletion
+	var group errgroup.Group
+	for paths := range slices.Chunk(sorted, run) {
+		d := &deletion{b: b, failed: map[string]error{}, dirs: map[string]bool{}}
+		runs = append(runs, d)
+		group.Go(func() error { d.all(ctx, paths); return nil })
 	}
-	d.closeDir()
-	d.prune()
-	if len(d.failed) > 0 {
-		return &backends.DeleteError{Backend: b.name, Failed: d.failed}
+	group.Wait()
+	failed := map[string]error{}
+	for _, d := range runs {
+		maps.Copy(failed, d.failed)
+	}
+	if len(failed) > 0 {
+		return &backends.DeleteError{Backend: b.name, Failed: failed}
 	}
 	return nil
 }
 
-// deletion is one call of Delete.
+// deletion is a run of paths of one call of Delete.
 type deletion struct {
 	b      *Backend
 	failed map[string]error
 	dirs   map[string]bool // that lost a file
 	open   *dir            // where the last file was
+}
+
+func (d *deletion) all(ctx context.Context, paths []string) {
+	for _, path := range paths {
+		if err := d.delete(ctx, path); err != nil {
+			d.failed[path] = d.b.error("delete", path, err)
+		}
+	}
+	d.closeDir()
+	d.prune()
 }
 
 func (d *deletion) delete(ctx context.Context, path string) error {

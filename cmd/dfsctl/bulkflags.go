@@ -15,12 +15,18 @@ type bulkFlags struct {
 	progress progressMode
 }
 
-// add adds the flags to a command whose workers work on what.
+// add adds the flags to a command that moves bodies and whose workers work on
+// what.
 func (f *bulkFlags) add(c *cobra.Command, what string) {
+	c.Flags().Var((*sizeFlag)(&f.limits.Bandwidth), "bandwidth", "at most `BYTES` a second, with K, M or G as units (default no limit)")
+	f.addUnpaced(c, what)
+}
+
+// addUnpaced adds the flags to a command that moves no bodies.
+func (f *bulkFlags) addUnpaced(c *cobra.Command, what string) {
 	flags := c.Flags()
 	flags.IntVar(&f.limits.Workers, "workers", 0, "`NUMBER` of "+what+" at a time (default as many as make it faster)")
 	flags.Float64Var(&f.limits.Rate, "rate", 0, "at most `NUMBER` files a second (default no limit)")
-	flags.Var((*sizeFlag)(&f.limits.Bandwidth), "bandwidth", "at most `BYTES` a second, with K, M or G as units (default no limit)")
 	f.progress = progressAuto
 	flags.Var(&f.progress, "progress", "how to show progress on stderr, `KIND` is auto, bar, json or none; auto is a bar on a terminal, and with --json a JSON document every five seconds elsewhere")
 }

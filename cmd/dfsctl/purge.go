@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
 )
 
@@ -21,6 +21,7 @@ type purgeFlags struct {
 	limit  int
 	sleep  float64 // seconds
 	dryRun bool
+	bulk   bulkFlags
 }
 
 func newPurge(a *app) *cobra.Command {
@@ -47,7 +48,7 @@ the end {"summary": {...}}.`,
 			options.Prefix = strings.Join(args, "")
 			return a.withCluster(cmd.Context(), func(s session) error {
 				p := &purge{a: a, s: s, DryRun: f.dryRun}
-				if err := p.run(cmd.Context(), options, time.Duration(f.sleep*float64(time.Second))); err != nil || f.dryRun {
+				if err := p.run(cmd.Context(), options, f.bulk.progress); err != nil || f.dryRun {
 					return err
 				}
 				// Whoever follows the feed prunes it too, but nobody may.
@@ -68,16 +69,21 @@ func (f *purgeFlags) add(c *cobra.Command) {
 		"user-info-cache", "viewcache", "wildcard-cache-index", "image", "media", "binaryfile",
 	}, "`SCOPES` to purge, separated by commas, or all")
 	flags.IntVar(&f.days, "expiry", 30, "purge what last changed at least this many `DAYS` ago; 0 for any age")
-	flags.IntVar(&f.limit, "iteration-limit", 100, "`NUMBER` of files to lock and remove at a time")
-	flags.Float64Var(&f.sleep, "iteration-sleep", 1, "`SECONDS` to rest after each full batch; 0 for full speed")
+	flags.IntVar(&f.limit, "iteration-limit", 1000, "`NUMBER` of files in a batch, which are locked and removed together")
+	flags.Float64Var(&f.sleep, "iteration-sleep", 0, "`SECONDS` to rest after each full batch; batches then go one after the other")
+	f.bulk.addUnpaced(c, "batches")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would go and remove nothing")
 }
 
 // maxDays keeps the age within what a time can be.
 const maxDays = 100 * 365
 
-func (f *purgeFlags) options(now time.Time) (cluster.PurgeOptions, error) {
-	options := cluster.PurgeOptions{Scopes: f.scopes, BatchSize: f.limit, DryRun: f.dryRun}
+func (f *purgeFlags) options(now time.Time) (bulk.PurgeOptions, error) {
+	options := bulk.PurgeOptions{
+		PurgeOptions: cluster.PurgeOptions{Scopes: f.scopes, BatchSize: f.limit, DryRun: f.dryRun},
+		Limits:       f.bulk.limits,
+		Pause:        time.Duration(f.sleep * float64(time.Second)),
+	}
 	switch {
 	case f.days < 0 || f.days > maxDays:
 		return options, usagef("--expiry %d is not a number of days from 0 to %d", f.days, maxDays)
@@ -94,7 +100,7 @@ func (f *purgeFlags) options(now time.Time) (cluster.PurgeOptions, error) {
 	if f.days > 0 {
 		options.Before = now.AddDate(0, 0, -f.days)
 	}
-	return options, nil
+	return options, f.bulk.check()
 }
 
 // purge counts and prints what a purge removes.
@@ -106,34 +112,29 @@ type purge struct {
 	Failed int64 `json:"failed"`
 	Bytes  int64 `json:"bytes"` // of the files purged
 	DryRun bool  `json:"dry_run"`
+
+	Seconds float64    `json:"seconds"`
+	Rate    float64    `json:"files_per_second"`
+	Slowest []slowItem `json:"slowest,omitempty"`
+
+	summary summary
 }
 
-func (p *purge) run(ctx context.Context, options cluster.PurgeOptions, rest time.Duration) error {
-	next, stop := iter.Pull2(p.s.PurgeExpired(ctx, options))
-	defer stop()
-	for {
-		batch, err, ok := next()
-		if !ok {
-			break
-		}
-		if err := p.add(batch); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return p.stopped()
-		}
-		if err != nil {
-			return fmt.Errorf("%s purged, then: %w", plural(p.Purged, "file"), err)
-		}
-		if full := len(batch.Removed)+len(batch.Failed) == options.BatchSize; full && !options.DryRun && !sleep(ctx, rest) {
-			return p.stopped()
-		}
+func (p *purge) run(ctx context.Context, options bulk.PurgeOptions, mode progressMode) error {
+	r := &bulkRun{a: p.a, verb: "purged", mode: mode, progress: new(bulk.Progress)}
+	options.Progress, options.Report = r.progress, p.add
+	start := time.Now()
+	stop := r.show(ctx)
+	err := bulk.Purge(ctx, p.s.Cluster, options)
+	stop()
+	p.summary = r.summarize(time.Since(start))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &stoppedError{fmt.Sprintf("%s purged, %d failed; the same command goes on", plural(p.Purged, "file"), p.Failed)}
+	case err != nil && p.Failed == 0:
+		return fmt.Errorf("%s purged, then: %w", plural(p.Purged, "file"), err)
 	}
-	return p.finish()
-}
-
-func (p *purge) stopped() error {
-	return &stoppedError{fmt.Sprintf("%s purged, %d failed; the same command goes on", plural(p.Purged, "file"), p.Failed)}
+	return p.finish(err)
 }
 
 // add counts and prints one batch.
@@ -162,8 +163,9 @@ func (p *purge) add(batch cluster.PurgeBatch) error {
 	return p.a.stdout.Flush()
 }
 
-func (p *purge) finish() error {
+func (p *purge) finish(err error) error {
 	if p.a.json {
+		p.Seconds, p.Rate, p.Slowest = p.summary.Seconds, p.summary.Rate, p.summary.Slowest
 		if err := p.a.printJSON(map[string]*purge{"summary": p}); err != nil {
 			return err
 		}
@@ -172,22 +174,15 @@ func (p *purge) finish() error {
 		if p.DryRun {
 			verb = "would purge"
 		}
-		p.a.printf("%s %s, %s\n", verb, plural(p.Purged, "file"), plural(p.Bytes, "byte"))
+		pace := ""
+		if p.summary.Seconds >= 1 {
+			pace = "; " + p.summary.pace()
+		}
+		p.a.printf("%s %s, %s%s\n", verb, plural(p.Purged, "file"), plural(p.Bytes, "byte"), pace)
+		p.a.printf("%s", p.summary.tail())
 	}
 	if p.Failed > 0 {
 		return fmt.Errorf("%s could not be purged", plural(p.Failed, "file"))
 	}
-	return nil
-}
-
-// sleep waits, and reports false when ctx is done before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return err
 }
