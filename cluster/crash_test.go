@@ -89,6 +89,15 @@ func generate(ctx context.Context, c *Cluster, path, _ string) error {
 	return entry.Close()
 }
 
+// adopt makes a row for the body at path.
+func adopt(ctx context.Context, c *Cluster, path, _ string) error {
+	info, err := c.stores.Stat(ctx, path)
+	if err == nil {
+		_, err = c.Adopt(ctx, []FoundBody{{Info: info}}, AdoptOptions{})
+	}
+	return err
+}
+
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 func never(error) bool          { return false }
 
@@ -141,6 +150,15 @@ var crashes = map[string]crash{
 			}
 		},
 		run: generate, again: never,
+		may:  [2][]string{{noBody, newBody}, {noBody}},
+		done: [2][]string{{newBody}, {noBody}},
+	},
+	"adopt": {
+		steps: []step{stepLocked, stepCommitted},
+		prepare: func(t *testing.T, c *Cluster, path, other string) {
+			c.writeBody(t, path, newBody)
+		},
+		run: adopt, again: never,
 		may:  [2][]string{{noBody, newBody}, {noBody}},
 		done: [2][]string{{newBody}, {noBody}},
 	},

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"mime"
 	"path"
@@ -66,4 +67,55 @@ var namedTypes = map[string]string{
 	".svg":  "image/svg+xml",
 	".txt":  "text/plain",
 	".xml":  "text/xml",
+}
+
+// kept returns the type that a store keeps with a body, "" for those that
+// stores make up where none was given.
+func kept(contentType string) string {
+	switch contentType {
+	case "application/octet-stream", "binary/octet-stream":
+		return ""
+	}
+	return contentType
+}
+
+// typeByName tells the type of a body whose contents nobody has looked at.
+func typeByName(name string) string {
+	extension := strings.ToLower(path.Ext(name))
+	return cmp.Or(namedTypes[extension], shownTypes[extension], "application/octet-stream")
+}
+
+// shownTypes are types that contents show, by extension.
+var shownTypes = map[string]string{
+	".avi":  "video/x-msvideo",
+	".avif": "image/avif",
+	".bmp":  "image/bmp",
+	".doc":  "application/msword",
+	".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	".eps":  "application/postscript",
+	".gif":  "image/gif",
+	".gz":   "application/gzip",
+	".ico":  "image/x-icon",
+	".jpeg": "image/jpeg",
+	".jpg":  "image/jpeg",
+	".mov":  "video/quicktime",
+	".mp3":  "audio/mpeg",
+	".mp4":  "video/mp4",
+	".odt":  "application/vnd.oasis.opendocument.text",
+	".ogg":  "audio/ogg",
+	".pdf":  "application/pdf",
+	".png":  "image/png",
+	".ppt":  "application/vnd.ms-powerpoint",
+	".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+	".rar":  "application/x-rar-compressed",
+	".rtf":  "text/rtf",
+	".swf":  "application/x-shockwave-flash",
+	".tif":  "image/tiff",
+	".tiff": "image/tiff",
+	".wav":  "audio/wav",
+	".webm": "video/webm",
+	".webp": "image/webp",
+	".xls":  "application/vnd.ms-excel",
+	".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+	".zip":  "application/zip",
 }
