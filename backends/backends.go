@@ -188,7 +188,7 @@ func Copy(ctx context.Context, b Backend, src, dst string) error {
 // the body it copied. Inside one backend that is a Copier no byte passes
 // through this process; otherwise the body is streamed and its length checked.
 func StageCopy(ctx context.Context, from Backend, src string, to Backend, dst string) (Staged, Info, error) {
-	if copier, ok := from.(Copier); ok && from == to {
+	if copier, ok := As[Copier](from); ok && from == to {
 		return copier.StageCopy(ctx, src, dst)
 	}
 	r, err := from.Open(ctx, src, 0, -1)
@@ -210,7 +210,7 @@ func Rename(ctx context.Context, b Backend, src, dst string) error {
 		_, err := b.Stat(ctx, src)
 		return err
 	}
-	if renamer, ok := b.(Renamer); ok {
+	if renamer, ok := As[Renamer](b); ok {
 		return renamer.Rename(ctx, src, dst)
 	}
 	if err := Copy(ctx, b, src, dst); err != nil {

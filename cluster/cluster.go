@@ -105,8 +105,8 @@ func ForOneCommand() Option {
 }
 
 // WithBackendWrapper puts wrap(b) in the place of every backend b that Open
-// opens, to watch it or to change what it does. The wrapper has what b has of
-// the optional interfaces of package backends.
+// opens, to watch it or to change what it does. A wrapper that is a
+// [backends.Wrapper] has what b has of the optional interfaces.
 func WithBackendWrapper(wrap func(backends.Backend) backends.Backend) Option {
 	return func(c *Cluster) { c.wrap = wrap }
 }

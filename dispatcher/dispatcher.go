@@ -162,7 +162,7 @@ func (d *Dispatcher) Open(ctx context.Context, path string, offset, length int64
 // the path migrates: nobody could tell a store's address before it was asked.
 func (d *Dispatcher) PublicURL(path string) string {
 	first, second := d.pair(path)
-	if b, ok := first.(backends.PublicURLer); ok && second == nil {
+	if b, ok := backends.As[backends.PublicURLer](first); ok && second == nil {
 		return b.PublicURL(path)
 	}
 	return ""
@@ -186,7 +186,7 @@ func (d *Dispatcher) SignURL(ctx context.Context, path string, expires time.Dura
 }
 
 func signURL(ctx context.Context, b backends.Backend, path string, expires time.Duration) (string, error) {
-	if signer, ok := b.(backends.URLSigner); ok {
+	if signer, ok := backends.As[backends.URLSigner](b); ok {
 		return signer.SignURL(ctx, path, expires)
 	}
 	return "", &backends.Error{Backend: b.Name(), Op: "sign", Path: path, Err: errors.ErrUnsupported}

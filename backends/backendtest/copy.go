@@ -100,7 +100,7 @@ var copyTests = []test{
 		if err := backends.Rename(t.Context(), s.Backend, "a/b", "a/b"); err != nil {
 			t.Fatal(err)
 		}
-		if renamer, ok := s.Backend.(backends.Renamer); ok {
+		if renamer, ok := backends.As[backends.Renamer](s.Backend); ok {
 			if err := renamer.Rename(t.Context(), "a/b", "a/b"); err != nil {
 				t.Fatal(err)
 			}

@@ -154,17 +154,17 @@ func pathCalls(b backends.Backend) []pathCall {
 			return err
 		}},
 	}
-	if copier, ok := b.(backends.Copier); ok {
+	if copier, ok := backends.As[backends.Copier](b); ok {
 		calls = append(calls, pathCall{"copy", func(ctx context.Context, path string) error {
 			return discard(copier.StageCopy(ctx, path, "target"))
 		}})
 	}
-	if renamer, ok := b.(backends.Renamer); ok {
+	if renamer, ok := backends.As[backends.Renamer](b); ok {
 		calls = append(calls, pathCall{"rename", func(ctx context.Context, path string) error {
 			return renamer.Rename(ctx, path, "target")
 		}})
 	}
-	if signer, ok := b.(backends.URLSigner); ok {
+	if signer, ok := backends.As[backends.URLSigner](b); ok {
 		calls = append(calls, pathCall{"sign", func(ctx context.Context, path string) error {
 			_, err := signer.SignURL(ctx, path, time.Minute)
 			return err
@@ -180,12 +180,12 @@ func targetCalls(b backends.Backend) []pathCall {
 		staged, err := b.Stage(ctx, path, strings.NewReader("x"), unknown)
 		return discard(staged, backends.Info{}, err)
 	}}}
-	if copier, ok := b.(backends.Copier); ok {
+	if copier, ok := backends.As[backends.Copier](b); ok {
 		calls = append(calls, pathCall{"copy", func(ctx context.Context, path string) error {
 			return discard(copier.StageCopy(ctx, "there", path))
 		}})
 	}
-	if renamer, ok := b.(backends.Renamer); ok {
+	if renamer, ok := backends.As[backends.Renamer](b); ok {
 		calls = append(calls, pathCall{"rename", func(ctx context.Context, path string) error {
 			return renamer.Rename(ctx, "there", path)
 		}})

@@ -13,7 +13,7 @@ import (
 
 var urlTests = []test{
 	{"public", func(t *testing.T, h Harness, s store) {
-		b, ok := s.Backend.(backends.PublicURLer)
+		b, ok := backends.As[backends.PublicURLer](s.Backend)
 		if !ok {
 			t.Skip("bodies have no URL of their own here")
 		}
@@ -39,7 +39,7 @@ var urlTests = []test{
 		}
 	}},
 	{"signed", func(t *testing.T, h Harness, s store) {
-		b, ok := s.Backend.(backends.URLSigner)
+		b, ok := backends.As[backends.URLSigner](s.Backend)
 		if !ok {
 			t.Skip("bodies cannot be lent by URL here")
 		}
@@ -54,7 +54,7 @@ var urlTests = []test{
 		}
 	}},
 	{"signed for another path", func(t *testing.T, h Harness, s store) {
-		b, ok := s.Backend.(backends.URLSigner)
+		b, ok := backends.As[backends.URLSigner](s.Backend)
 		if !ok || !h.ChecksSignatures {
 			t.Skip("the service does not check signatures")
 		}

@@ -47,7 +47,7 @@ func (s Services) note(ctx context.Context, service, op string, took time.Durati
 // of package backends those that b has. Readers are b's own: they are handed to
 // the network as they are.
 func (s Services) Backend(b backends.Backend) backends.Backend {
-	return withOptional(&backend{b, s})
+	return &backend{b, s}
 }
 
 // backend notes the operations of another.

@@ -92,110 +92,86 @@ func (signs) SignURL(_ context.Context, path string, _ time.Duration) (string, e
 	return "signed " + path, nil
 }
 
-// TestOptional: a wrapper can what its backend can, and nothing else.
+// TestOptional: a wrapper can what its backend can, however often that is
+// wrapped, and nothing else.
 func TestOptional(t *testing.T) {
-	type (
-		B = backends.Backend
-		C = copies
-		R = renames
-		P = public
-		S = signs
-	)
+	type B = backends.Backend
 	m := backendtest.NewMemory("memory")
-	for want, b := range []backends.Backend{
-		m, struct {
+	for name, test := range map[string]struct {
+		backend B
+		want    [4]bool
+	}{
+		"nothing": {m, [4]bool{}},
+		"copies": {struct {
 			B
-			C
-		}{B: m}, struct {
+			copies
+		}{B: m}, [4]bool{0: true}},
+		"renames": {struct {
 			B
-			R
-		}{B: m}, struct {
+			renames
+		}{B: m}, [4]bool{1: true}},
+		"public": {struct {
 			B
-			C
-			R
-		}{B: m},
-		struct {
+			public
+		}{B: m}, [4]bool{2: true}},
+		"signs": {struct {
 			B
-			P
-		}{B: m}, struct {
+			signs
+		}{B: m}, [4]bool{3: true}},
+		"two": {struct {
 			B
-			C
-			P
-		}{B: m}, struct {
-			B
-			R
-			P
-		}{B: m}, struct {
-			B
-			C
-			R
-			P
-		}{B: m},
-		struct {
-			B
-			S
-		}{B: m}, struct {
-			B
-			C
-			S
-		}{B: m}, struct {
-			B
-			R
-			S
-		}{B: m}, struct {
-			B
-			C
-			R
-			S
-		}{B: m},
-		struct {
-			B
-			P
-			S
-		}{B: m}, struct {
-			B
-			C
-			P
-			S
-		}{B: m}, struct {
-			B
-			R
-			P
-			S
-		}{B: m}, struct {
-			B
-			C
-			R
-			P
-			S
-		}{B: m},
+			copies
+			public
+		}{B: m}, [4]bool{0: true, 2: true}},
 	} {
-		t.Run(fmt.Sprintf("%04b", want), func(t *testing.T) {
-			watched := Services{Metrics: NewMetrics()}.Backend(b)
-			if !(map[backends.Backend]bool{watched: true})[watched] || watched.Name() != "memory" {
+		t.Run(name, func(t *testing.T) {
+			watched := Services{}.Backend(Services{Metrics: NewMetrics()}.Backend(test.backend))
+			if !(map[B]bool{watched: true})[watched] || watched.Name() != "memory" {
 				t.Error("the wrapper is not itself") // the dispatcher keeps backends in maps
 			}
-			if c, ok := watched.(backends.Copier); ok != (want&1 > 0) {
-				t.Errorf("copies: %v", ok)
-			} else if ok {
+			var has [4]bool
+			var c backends.Copier
+			var r backends.Renamer
+			var p backends.PublicURLer
+			var s backends.URLSigner
+			if c, has[0] = backends.As[backends.Copier](watched); has[0] {
 				if st, info, err := c.StageCopy(t.Context(), "a", "b"); st != nil || info.Path != "copied" || err != nil {
 					t.Errorf("copy: %v, %v, %v", st, info, err)
 				}
 			}
-			if r, ok := watched.(backends.Renamer); ok != (want&2 > 0) || ok && r.Rename(t.Context(), "a", "b").Error() != "renamed" {
-				t.Errorf("renames: %v", ok)
+			if r, has[1] = backends.As[backends.Renamer](watched); has[1] && r.Rename(t.Context(), "a", "b").Error() != "renamed" {
+				t.Error("renamed otherwise")
 			}
-			if p, ok := watched.(backends.PublicURLer); ok != (want&4 > 0) || ok && p.PublicURL("a") != "https://cdn/a" {
-				t.Errorf("has public URLs: %v", ok)
+			if p, has[2] = backends.As[backends.PublicURLer](watched); has[2] && p.PublicURL("a") != "https://cdn/a" {
+				t.Errorf("public URL %q", p.PublicURL("a"))
 			}
-			if s, ok := watched.(backends.URLSigner); ok != (want&8 > 0) {
-				t.Errorf("signs: %v", ok)
-			} else if ok {
+			if s, has[3] = backends.As[backends.URLSigner](watched); has[3] {
 				if url, err := s.SignURL(t.Context(), "a", 1); url != "signed a" || err != nil {
 					t.Errorf("sign: %q, %v", url, err)
 				}
 			}
+			if has != test.want {
+				t.Errorf("has %v, want %v", has, test.want)
+			}
 		})
+	}
+}
+
+// TestNotOptional: whoever asks past backends.As is told so, or served another
+// way.
+func TestNotOptional(t *testing.T) {
+	b := Services{Metrics: NewMetrics()}.Backend(backendtest.NewMemory("memory")).(*backend)
+	if _, err := b.SignURL(t.Context(), "a", 1); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("sign: %v", err)
+	}
+	if url := b.PublicURL("a"); url != "" {
+		t.Errorf("public URL %q", url)
+	}
+	if err := b.Rename(t.Context(), "a", "b"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("rename: %v", err)
+	}
+	if _, _, err := b.StageCopy(t.Context(), "a", "b"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("copy: %v", err)
 	}
 }
 
