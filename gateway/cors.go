@@ -23,6 +23,7 @@ func (x *exchange) cors(header http.Header) {
 // asks about no file.
 func (x *exchange) options() {
 	header := x.w.Header()
+	x.always(header)
 	header.Set("Allow", allow)
 	if header.Get("Access-Control-Allow-Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") != "" {
 		header.Set("Access-Control-Allow-Methods", allow)

@@ -181,3 +181,8 @@ func FuzzConditions(f *testing.F) {
 		}
 	})
 }
+
+func validatorsOf(row metadata.Row, now time.Time) validators {
+	d := &described{row: row, tag: tagOf(row)}
+	return d.validators(now)
+}

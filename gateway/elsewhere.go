@@ -89,10 +89,12 @@ func (x *exchange) redirect(name, location string, kind Redirect) error {
 	if err != nil {
 		return err
 	}
+	x.always(x.w.Header())
 	if kind == RedirectPublic {
-		x.setFreshness(row.Row, validatorsOf(row.Row, x.now))
+		d := x.describe(row.Row)
+		x.setFreshness(x.w.Header(), d, d.validators(x.now))
 		x.setAge(row)
-		x.setSurrogateKeys(x.w.Header(), x.describe(row.Row))
+		x.setSurrogateKeys(x.w.Header(), d)
 		x.w.Header().Del("Etag") // it is the file's, not the redirect's
 	} else {
 		x.w.Header().Set("Cache-Control", "no-store")
@@ -116,9 +118,8 @@ func (x *exchange) sendfile(name string) error {
 	}
 	b.Close()
 	row = b.row
-	x.setFile(row.Row, validatorsOf(row.Row, x.now))
-	x.setAge(row)
-	header := x.w.Header()
+	header, d := x.w.Header(), x.describe(row.Row)
+	x.setAll(header, d, row, d.validators(x.now))
 	for _, key := range []string{"Etag", "Last-Modified", "Accept-Ranges"} {
 		header.Del(key)
 	}

@@ -71,6 +71,7 @@ func (x *exchange) fail(err error) {
 	}
 	f := faultOf(err)
 	header := x.w.Header()
+	x.always(header)
 	switch f.status {
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", allow)

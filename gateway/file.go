@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -29,7 +30,7 @@ func (x *exchange) file(name string) error {
 		return err
 	}
 	asked := x.conditions()
-	v := validatorsOf(row.Row, x.now)
+	v := x.describe(row.Row).validators(x.now)
 	for range attempts {
 		d := decision{status: http.StatusOK}
 		if asked != nil {
@@ -42,7 +43,7 @@ func (x *exchange) file(name string) error {
 			return err
 		}
 		before := v
-		row, v = b.row, validatorsOf(b.row.Row, x.now)
+		row, v = b.row, x.describe(b.row.Row).validators(x.now)
 		v.strong = v.strong && b.fits
 		if asked == nil || v == before {
 			return x.send(b, d, v)
@@ -55,32 +56,39 @@ func (x *exchange) file(name string) error {
 // conditions returns what the answer depends on beside the path, nil for
 // nothing. What is switched off was not asked.
 func (x *exchange) conditions() http.Header {
-	var asked http.Header
-	note := func(key string, fields []string) {
-		if asked == nil {
-			asked = http.Header{}
-		}
-		asked[key] = fields
+	asked := x.r.Header
+	if x.o.NoCache || x.o.NoRange {
+		asked = maps.Clone(asked)
 	}
-	for _, key := range [...]string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
-		if fields := x.r.Header[key]; len(fields) > 0 && !x.o.NoCache {
-			note(key, fields)
+	if x.o.NoCache { // without validators If-Range holds for none
+		for _, key := range preconditions {
+			delete(asked, key)
 		}
 	}
-	if fields := x.r.Header["Range"]; len(fields) > 0 && !x.o.NoRange {
-		note("Range", fields)
-		note("If-Range", x.r.Header["If-Range"]) // without validators it holds for none
+	if x.o.NoRange {
+		delete(asked, "Range")
 	}
-	return asked
+	for _, key := range preconditions {
+		if len(asked[key]) > 0 {
+			return asked
+		}
+	}
+	if len(asked["Range"]) > 0 {
+		return asked
+	}
+	return nil
 }
+
+// preconditions are the header fields of RFC 9110 section 13.1 but If-Range,
+// which is nothing without Range.
+var preconditions = [...]string{"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"}
 
 // unsent answers with the outcome of a condition.
 func (x *exchange) unsent(status int, row knownRow) error {
 	if status != http.StatusNotModified {
 		return &fault{status: status, size: row.Size}
 	}
-	x.setFreshness(row.Row, validatorsOf(row.Row, x.now))
-	x.setAge(row)
+	x.describeUnmodified(row, x.describe(row.Row).validators(x.now))
 	x.w.WriteHeader(status)
 	return nil
 }
@@ -88,18 +96,18 @@ func (x *exchange) unsent(status int, row knownRow) error {
 // send sends a body and closes it.
 func (x *exchange) send(b *body, d decision, v validators) error {
 	defer b.Close()
-	x.setFile(b.row.Row, v)
-	x.setAge(b.row)
 	if len(d.ranges) > 1 {
-		x.sendParts(b, d.ranges)
+		x.sendParts(b, d.ranges, v)
 		return nil
 	}
+	x.describeFile(b.row, v)
 	header, all := x.w.Header(), byteRange{0, b.row.Size}
+	header["Content-Length"] = x.describe(b.row.Row).length
 	if len(d.ranges) == 1 {
 		all = d.ranges[0]
 		header["Content-Range"] = []string{all.contentRange(b.row.Size)}
+		header["Content-Length"] = []string{strconv.FormatInt(all.length, 10)}
 	}
-	header["Content-Length"] = []string{strconv.FormatInt(all.length, 10)}
 	x.w.WriteHeader(d.status)
 	if x.r.Method == http.MethodGet {
 		x.copy(b, all)

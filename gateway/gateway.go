@@ -120,12 +120,13 @@ type exchange struct {
 	r      *http.Request
 	now    time.Time
 	access access
+	said   *described // see describe
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{Handler: h, w: w, r: r, now: h.o.Now()}
-	x.always()
+	x.cors(w.Header())
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if err := x.serve(); err != nil {
@@ -139,8 +140,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // always sets what every answer has, errors too.
-func (x *exchange) always() {
-	header := x.w.Header()
+func (x *exchange) always(header http.Header) {
 	header["X-Content-Type-Options"] = x.nosniff
 	if x.poweredBy != nil {
 		header["X-Powered-By"] = x.poweredBy
@@ -148,7 +148,6 @@ func (x *exchange) always() {
 	if x.servedBy != nil {
 		header["Served-By"] = x.servedBy
 	}
-	x.cors(header)
 }
 
 // serve finds the file and sends it, or says where it is.

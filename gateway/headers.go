@@ -21,7 +21,11 @@ type described struct {
 	tag                                string // the opaque tag with its quotes
 	strong, weak                       []string
 	contentType, modified, disposition []string
-	surrogateKey, cacheTag             []string
+	surrogateKey, cacheTag, length     []string
+
+	// The same as lines, for [Options.AddHeader]: what a 304 has too, and what
+	// only the file has.
+	freshness, file []byte
 }
 
 // describe returns what the headers say of a row.
@@ -31,7 +35,7 @@ func (h *Handler) describe(row metadata.Row) *described {
 	}
 	d := &described{
 		row: row, tag: tagOf(row), contentType: []string{contentType(row.DataType)},
-		modified: []string{formatDate(row.ModTime())},
+		modified: []string{formatDate(row.ModTime())}, length: []string{strconv.FormatInt(row.Size, 10)},
 	}
 	d.strong, d.weak = []string{d.tag}, []string{"W/" + d.tag}
 	if disposition := h.disposition(row); disposition != "" {
@@ -41,8 +45,19 @@ func (h *Handler) describe(row metadata.Row) *described {
 		d.surrogateKey = []string{surrogate.Header(row)}
 		d.cacheTag = []string{strings.ReplaceAll(d.surrogateKey[0], " ", ",")}
 	}
+	if h.o.AddHeader != nil {
+		h.format(d)
+	}
 	h.described.Set(row.Name, d)
 	return d
+}
+
+// describe returns what the headers say of a row, mostly that of the last call.
+func (x *exchange) describe(row metadata.Row) *described {
+	if x.said == nil || x.said.row != row {
+		x.said = x.Handler.describe(row)
+	}
+	return x.said
 }
 
 // tagOf makes the legacy's tag of mtime and size (contract section 8).
@@ -53,12 +68,12 @@ func tagOf(row metadata.Row) string {
 	return string(append(tag, '"'))
 }
 
-// validatorsOf makes the validators of a row. A time of change in the future is
+// validators makes the validators of a row. A time of change in the future is
 // told as now (RFC 9110 section 8.8.2.1).
-func validatorsOf(row metadata.Row, now time.Time) validators {
+func (d *described) validators(now time.Time) validators {
 	return validators{
-		tag: tagOf(row), strong: now.Unix() > row.MTime,
-		modified: time.Unix(min(row.MTime, now.Unix()), 0), size: row.Size, now: now,
+		tag: d.tag, strong: now.Unix() > d.row.MTime,
+		modified: time.Unix(min(d.row.MTime, now.Unix()), 0), size: d.row.Size, now: now,
 	}
 }
 
@@ -67,6 +82,7 @@ func validatorsOf(row metadata.Row, now time.Time) validators {
 type second struct {
 	unix          int64
 	date, expires []string
+	lines         []byte // both, as far as they are sent
 }
 
 // clock returns what the headers say of now.
@@ -74,6 +90,10 @@ func (x *exchange) clock() *second {
 	s := x.seconds.Load()
 	if s == nil || s.unix != x.now.Unix() {
 		s = &second{unix: x.now.Unix(), date: []string{formatDate(x.now)}, expires: []string{formatDate(x.now.Add(x.o.MaxAge))}}
+		s.lines = []byte("Date: " + s.date[0] + "\r\n")
+		if x.o.MaxAge > 0 && !x.o.NoCache {
+			s.lines = append(s.lines, "Expires: "+s.expires[0]+"\r\n"...)
+		}
 		x.seconds.Store(s)
 	}
 	return s
@@ -81,13 +101,12 @@ func (x *exchange) clock() *second {
 
 // setFreshness sets what both a file and a 304 tell caches: Date, ETag,
 // Expires and Cache-Control.
-func (x *exchange) setFreshness(row metadata.Row, v validators) {
-	header, clock := x.w.Header(), x.clock()
+func (x *exchange) setFreshness(header http.Header, d *described, v validators) {
+	clock := x.clock()
 	header["Date"] = clock.date
 	if x.o.NoCache {
 		return
 	}
-	d := x.describe(row)
 	header["Etag"] = d.weak
 	if v.strong {
 		header["Etag"] = d.strong
@@ -106,14 +125,20 @@ func (x *exchange) setFreshness(row metadata.Row, v validators) {
 // seconds is a delta-seconds (RFC 9111 section 1.2.2).
 func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
+// setAll sets what an answer with a file has.
+func (x *exchange) setAll(header http.Header, d *described, row knownRow, v validators) {
+	x.always(header)
+	x.setFreshness(header, d, v)
+	x.setFile(header, d, v)
+	x.setAge(row)
+}
+
 // setFile sets what describes the file itself.
-func (x *exchange) setFile(row metadata.Row, v validators) {
-	x.setFreshness(row, v)
-	header, d := x.w.Header(), x.describe(row)
+func (x *exchange) setFile(header http.Header, d *described, v validators) {
 	header["Content-Type"] = d.contentType
 	if !x.o.NoCache {
 		header["Last-Modified"] = d.modified
-		if v.modified.Unix() != row.MTime {
+		if v.modified.Unix() != d.row.MTime {
 			header["Last-Modified"] = []string{formatDate(v.modified)}
 		}
 	}

@@ -15,9 +15,10 @@ import (
 // sendParts sends several ranges as multipart/byteranges (RFC 9110 section
 // 14.6). A stored body is open at the first of them; it is opened for each of
 // the others when its turn comes, and must be the same.
-func (x *exchange) sendParts(first *body, ranges []byteRange) {
-	header := x.w.Header()
-	frame := newFrame(header["Content-Type"][0], ranges, first.row.Size)
+func (x *exchange) sendParts(first *body, ranges []byteRange, v validators) {
+	header, d := x.w.Header(), x.describe(first.row.Row)
+	x.setAll(header, d, first.row, v)
+	frame := newFrame(d.contentType[0], ranges, first.row.Size)
 	header["Content-Type"] = []string{"multipart/byteranges; boundary=" + frame.boundary}
 	header["Content-Length"] = []string{strconv.FormatInt(frame.length, 10)}
 	x.w.WriteHeader(http.StatusPartialContent)

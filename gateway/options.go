@@ -82,6 +82,11 @@ type Options struct {
 	StoreTimeout, DBTimeout time.Duration
 	StoreRequests           int
 
+	// AddHeader, if there is one, is given header lines that were written once
+	// for many answers, each ended by CRLF, right before an answer's header is
+	// written. It puts them into that, or returns false and they are set as
+	// any other header.
+	AddHeader func(ctx context.Context, lines ...[]byte) bool
 	// BeforeBody, if there is one, is called right before 4 KB of a body or
 	// more are written by one call: a server can have them leave with the
 	// header.
@@ -127,8 +132,8 @@ func (o Options) withDefaults() Options {
 const minKey = 16
 
 // OptionsFrom reads the options from [Gateway] and [PassThroughSettings] of
-// file.ini. Rows, BeforeBody, Logger and Now are left
-// to the caller.
+// file.ini. Rows, AddHeader, BeforeBody, Logger and Now
+// are left to the caller.
 func OptionsFrom(s settings.Settings) (Options, error) {
 	g := s.Gateway
 	o := Options{

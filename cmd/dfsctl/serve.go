@@ -132,7 +132,8 @@ func (a *app) serve(ctx context.Context, s settings.Settings, f serveFlags) (err
 	if err != nil {
 		return listenError(err)
 	}
-	gatewayOptions.Logger, gatewayOptions.Rows, gatewayOptions.BeforeBody = a.logger(), rows, server.HoldNext
+	gatewayOptions.Logger, gatewayOptions.Rows = a.logger(), rows
+	gatewayOptions.AddHeader, gatewayOptions.BeforeBody = server.AddHeader, server.HoldNext
 	files := gateway.New(c, gatewayOptions)
 	handler := &observe.Handler{
 		Next: front.Protect(files), Proxies: options.Proxies,

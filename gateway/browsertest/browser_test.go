@@ -136,7 +136,7 @@ func front(t *testing.T) (*testservice.Varnish, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Rows, o.BeforeBody = rows, server.HoldNext
+	o.Rows, o.AddHeader, o.BeforeBody = rows, server.AddHeader, server.HoldNext
 	l, err := server.Listen(t.Context(), server.Options{Listen: []string{"127.0.0.1:0"}, AdminListen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func start(t *testing.T, s3 *testservice.VersityGW) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Rows, o.BeforeBody = rows, server.HoldNext
+	o.Rows, o.AddHeader, o.BeforeBody = rows, server.AddHeader, server.HoldNext
 	front, err := server.Listen(t.Context(), server.Options{Listen: []string{"127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)

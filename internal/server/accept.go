@@ -31,7 +31,7 @@ func newGate(limit int, stall time.Duration) *gate {
 		return &buffer
 	}}}
 	g.held.New = func() any {
-		data := make([]byte, 0, heldSize)
+		data := make([]byte, 0, heldSize+linesSize)
 		return &data
 	}
 	if limit > 0 {

@@ -46,8 +46,8 @@ var (
 
 // Write writes all of p unless the peer stalls.
 func (c *conn) Write(p []byte) (int, error) {
-	if c.holdBack(p) {
-		return len(p), nil
+	if c.held.next || len(c.held.lines) > 0 {
+		return c.begin(p)
 	}
 	if c.held.data != nil {
 		return c.writeHeld(p)

@@ -1,21 +1,27 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"net"
 )
 
-// held is the part of a [conn] that joins two writes. The goroutine that
+// held is the part of a [conn] that joins writes. The goroutine that
 // serves the connection alone uses it.
 type held struct {
-	next  bool    // hold the next write back
-	data  *[]byte // what was held back, from the pool; nil for nothing
+	next  bool     // hold the next write back
+	lines [][]byte // to be put behind the first line of the next write
+	data  *[]byte  // what was held back, from the pool; nil for nothing
 	parts [2][]byte
 	rest  net.Buffers // of parts
 }
 
-// heldSize is that of net/http's buffer.
-const heldSize = 4 << 10
+// heldSize is that of net/http's buffer, linesSize what is mostly added.
+const (
+	heldSize  = 4 << 10
+	linesSize = 1 << 10
+)
 
 // connKey finds the connection in a request's context.
 type connKey struct{}
@@ -38,18 +44,53 @@ func HoldNext(ctx context.Context) {
 	}
 }
 
-// holdBack keeps p for the next write, if that was asked for.
-func (c *conn) holdBack(p []byte) bool {
-	if !c.held.next {
-		return false
+// AddHeader puts header lines into the answer to a request, in front of those
+// that net/http writes, and reports whether it does. Each line ends with CRLF;
+// nothing is done to them, and they must stay as they are until the answer has
+// begun. A handler calls it right before WriteHeader. On HTTP/2 and TLS it does
+// nothing.
+//
+// What never changes can so be written once for many answers: of a header that
+// is set, net/http makes a copy, sorts it and looks at every character.
+func AddHeader(ctx context.Context, lines ...[]byte) bool {
+	c, ok := ctx.Value(connKey{}).(*conn)
+	if ok {
+		c.held.lines = append(c.held.lines[:0], lines...)
 	}
-	c.held.next = false
-	if c.held.data != nil || len(p) > heldSize {
-		return false
+	return ok
+}
+
+// errNoHeader breaks off an answer that had begun before lines were added.
+var errNoHeader = errors.New("header lines were added to an answer that had begun")
+
+// begin writes the beginning of an answer, with the lines that were added, or
+// holds it back, if that was asked for.
+func (c *conn) begin(p []byte) (int, error) {
+	hold, lines := c.held.next, c.held.lines
+	c.held.next, c.held.lines = false, lines[:0]
+	if len(lines) == 0 && (c.held.data != nil || len(p) > heldSize) {
+		return c.Write(p)
+	}
+	status := 0
+	if len(lines) > 0 {
+		status = bytes.IndexByte(p, '\n') + 1
+		if c.held.data != nil || status == 0 || !bytes.HasPrefix(p, []byte("HTTP/")) {
+			return 0, errNoHeader
+		}
 	}
 	c.held.data = c.heldPool.Get().(*[]byte)
-	*c.held.data = append((*c.held.data)[:0], p...)
-	return true
+	data := append((*c.held.data)[:0], p[:status]...)
+	for _, line := range lines {
+		data = append(data, line...)
+	}
+	*c.held.data = append(data, p[status:]...)
+	if hold {
+		return len(p), nil
+	}
+	if _, err := c.writeHeld(nil); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // writeHeld writes what was held back, and then p.
@@ -72,5 +113,5 @@ func (c *conn) flushHeld() {
 	if c.held.data != nil {
 		c.writeHeld(nil) // an error shows in what follows
 	}
-	c.held.next = false
+	c.held.next, c.held.lines = false, c.held.lines[:0]
 }

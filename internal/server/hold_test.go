@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -135,4 +136,108 @@ func TestHeldWritesAreJoined(t *testing.T) {
 	c.Write([]byte("the next answer"))
 	expect("not for the next answer", 6)
 	HoldNext(t.Context()) // no connection: nothing
+}
+
+// TestAddHeader: lines stand once in the header of their own answer, whatever
+// follows it.
+func TestAddHeader(t *testing.T) {
+	for name, test := range map[string]struct {
+		method, proto string
+		status, size  int
+		hold          bool
+	}{
+		"small":             {"GET", "HTTP/1.1", 200, 10, false},
+		"empty":             {"GET", "HTTP/1.1", 200, 0, false},
+		"large":             {"GET", "HTTP/1.1", 200, 10 << 10, false},
+		"large, held":       {"GET", "HTTP/1.1", 200, 10 << 10, true},
+		"full buffer":       {"GET", "HTTP/1.1", 200, heldSize, true},
+		"held for nothing":  {"GET", "HTTP/1.1", 200, 10, true},
+		"HEAD":              {"HEAD", "HTTP/1.1", 200, 10, false},
+		"not modified":      {"GET", "HTTP/1.1", 304, 0, false},
+		"the old protocol":  {"GET", "HTTP/1.0", 200, 10 << 10, true},
+		"a header of 10 KB": {"GET", "HTTP/1.1", 200, 10 << 10, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := strings.Repeat("\r\nX-A: body\r\n", test.size/10+1)[:test.size]
+			n := 0
+			conn := serveOne(t, func(w http.ResponseWriter, r *http.Request) {
+				n++
+				if n%2 == 1 && !AddHeader(r.Context(), []byte("X-A: "+strconv.Itoa(n)+"\r\n"), []byte("X-B: b\r\nX-C: c\r\n")) {
+					t.Error("the lines were not taken")
+				}
+				if strings.HasPrefix(name, "a header") {
+					w.Header().Set("X-Long", strings.Repeat("x", 10<<10))
+				}
+				w.Header().Set("Connection", "keep-alive")
+				if test.status == 200 {
+					w.Header().Set("Content-Length", strconv.Itoa(test.size))
+				}
+				w.WriteHeader(test.status)
+				if test.hold {
+					HoldNext(r.Context())
+				}
+				if test.status == 200 && r.Method != "HEAD" {
+					io.WriteString(w, body)
+				}
+			})
+			reader := bufio.NewReader(conn)
+			for i := range 4 {
+				io.WriteString(conn, test.method+" / "+test.proto+"\r\nHost: x\r\nConnection: keep-alive\r\n\r\n")
+				r, err := http.ReadResponse(reader, &http.Request{Method: test.method})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := io.ReadAll(r.Body)
+				if want := test.method == "GET"; err != nil || want && string(got) != body {
+					t.Fatalf("got %d bytes, %v", len(got), err)
+				}
+				want := ""
+				if i%2 == 0 {
+					want = strconv.Itoa(i+1) + "bc"
+				}
+				if got := strings.Join(r.Header["X-A"], ",") + r.Header.Get("X-B") + r.Header.Get("X-C"); got != want || r.StatusCode != test.status {
+					t.Errorf("answer %d: %s with lines %q, want %q", i+1, r.Status, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestAddHeaderTooLate: lines never end up in a body.
+func TestAddHeaderTooLate(t *testing.T) {
+	conn := serveOne(t, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		AddHeader(r.Context(), []byte("X-A: a\r\n"))
+		io.WriteString(w, "body\r\n")
+	})
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if answer, err := io.ReadAll(conn); err != nil || strings.Contains(string(answer), "X-A") || strings.Contains(string(answer), "body") {
+		t.Errorf("%q, %v", answer, err)
+	}
+}
+
+// TestAddHeaderElsewhere: without a connection of its own, or on one that is
+// encrypted, nothing is promised.
+func TestAddHeaderElsewhere(t *testing.T) {
+	if AddHeader(t.Context(), []byte("X-A: a\r\n")) {
+		t.Error("lines were taken without a connection")
+	}
+	files := writePair(t, t.TempDir(), 1)
+	s := start(t, Options{TLSCertificate: files.cert, TLSKey: files.key}, func(w http.ResponseWriter, r *http.Request) {
+		if AddHeader(r.Context(), []byte("X-A: a\r\n")) {
+			t.Error("lines were taken on TLS")
+		}
+	})
+	for _, http2 := range []bool{false, true} {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}
+		r, err := (&http.Client{Transport: transport}).Get("https://" + s.address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if (r.ProtoMajor == 2) != http2 {
+			t.Errorf("it is %s", r.Proto)
+		}
+		transport.CloseIdleConnections()
+	}
 }
