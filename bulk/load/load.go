@@ -12,7 +12,7 @@
 //	if err := load.Claim(ctx, c, prefix); err != nil { ... }    // only ever our own files
 //	defer load.Clean(context.WithoutCancel(ctx), c, prefix)
 //	if err := b.Fill(ctx, progress); err != nil { ... }
-//	report, err := b.Run(ctx)
+//	report, err := b.Run(ctx, progress)
 //
 // With a rate, operations begin at fixed times, and their latency counts from
 // those: an operation that could not begin because all workers waited for a slow
@@ -111,17 +111,17 @@ func New(target Target, config Config) (*Bench, error) {
 // first that fails ends it.
 func (b *Bench) Fill(ctx context.Context, progress *bulk.Progress) error {
 	progress.Expect(int64(b.config.Files))
-	group, ctx := errgroup.WithContext(ctx)
+	group, filling := errgroup.WithContext(ctx)
 	group.SetLimit(b.config.Workers)
 	for i := range b.files.slots {
-		if ctx.Err() != nil {
+		if filling.Err() != nil {
 			break
 		}
 		group.Go(func() error {
 			random := rand.New(rand.NewPCG(uint64(i), 0))
 			s := &b.files.slots[i]
 			start := time.Now()
-			n, err := b.write(ctx, s, s.begin(), b.config.Sizes.pick(random))
+			n, err := b.write(filling, s, s.begin(), b.config.Sizes.pick(random))
 			if err == nil {
 				progress.Add(s.path, n, time.Since(start))
 			}
@@ -140,10 +140,11 @@ const overtime = 30 * time.Second
 // Run puts the target under load and reports what was measured. When ctx ends
 // before the time is up the report tells of the time until then, and the error
 // is that of ctx. Operations that fail are part of the report, not an error;
-// what has begun is finished, also after the end.
-func (b *Bench) Run(ctx context.Context) (Report, error) {
+// what has begun is finished, also after the end. Progress counts operations,
+// those of the warm-up too.
+func (b *Bench) Run(ctx context.Context, progress *bulk.Progress) (Report, error) {
 	start := time.Now()
-	r := newRecorder(start.Add(b.config.WarmUp))
+	r := newRecorder(start.Add(b.config.WarmUp), progress)
 	loop, stop := context.WithDeadline(ctx, r.from.Add(b.config.Duration))
 	defer stop()
 	work, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -186,7 +187,8 @@ func (b *Bench) turn(ctx context.Context, start time.Time) (intended time.Time, 
 		case <-ctx.Done():
 		}
 	}
-	return intended, ctx.Err() == nil
+	end, _ := ctx.Deadline()
+	return intended, ctx.Err() == nil && intended.Before(end)
 }
 
 // operate does one operation and records it.

@@ -14,6 +14,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
 )
@@ -97,8 +98,9 @@ func (r Report) KeptUp() bool {
 
 // recorder collects what workers measure.
 type recorder struct {
-	from   time.Time // what was to begin before is warming up
-	absent atomic.Int64
+	from     time.Time // what was to begin before is warming up
+	progress *bulk.Progress
+	absent   atomic.Int64
 
 	mu     sync.Mutex
 	ops    [opCount]measured
@@ -121,8 +123,8 @@ type measured struct {
 // maxLatency is the longest that is told apart.
 const maxLatency = time.Hour
 
-func newRecorder(from time.Time) *recorder {
-	r := &recorder{from: from, faults: make(map[faultKey]*Fault)}
+func newRecorder(from time.Time, progress *bulk.Progress) *recorder {
+	r := &recorder{from: from, progress: progress, faults: make(map[faultKey]*Fault)}
 	for i := range r.ops {
 		r.ops[i].latency = hdrhistogram.New(1, maxLatency.Microseconds(), 3)
 	}
@@ -132,6 +134,11 @@ func newRecorder(from time.Time) *recorder {
 // record notes an operation that has ended now.
 func (r *recorder) record(op Op, intended time.Time, bytes int64, err error) {
 	took := time.Since(intended)
+	if err != nil {
+		r.progress.Fail(op.String(), err)
+	} else {
+		r.progress.AddMany(1, bytes)
+	}
 	if intended.Before(r.from) {
 		return
 	}

@@ -158,3 +158,49 @@ func TestInterruptClusterize(t *testing.T) {
 		t.Errorf("the next run said %q", stdout)
 	}
 }
+
+// TestInterruptBench presses Ctrl-C while a bench goes on: it tells what it
+// measured, and its files go.
+func TestInterruptBench(t *testing.T) {
+	root := newSite(t, "var/other")
+	dfsctl(t, root, exitDone, "clusterize", "var/other")
+	cmd := exec.Command("dfsctl", "--root", root, "bench", "--duration", "1h", "--warm-up", "0s",
+		"--files", "10", "--workers", "2", "--sizes", "1KB", "--mix", "write=1", "--prefix", "var/bench")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Once files are stored anew, the measuring has begun.
+	for first := map[string]os.FileInfo{}; ; time.Sleep(time.Millisecond) {
+		bodies, _ := filepath.Glob(filepath.Join(root, "mnt/var/bench/0/*.bin"))
+		anew := false
+		for _, body := range bodies {
+			info, err := os.Stat(body)
+			if err == nil && first[body] == nil {
+				first[body] = info
+			}
+			anew = anew || err == nil && !os.SameFile(first[body], info)
+		}
+		if anew && len(first) == 10 {
+			break
+		}
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd.Process.Signal(os.Interrupt)
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed {
+		t.Errorf("ended with %v", err)
+	}
+	if !strings.Contains(stderr.String(), "dfsctl: interrupted: 10 files removed\n") || !strings.Contains(stdout.String(), "\nOK: ") {
+		t.Errorf("stdout %q, stderr %q", &stdout, &stderr)
+	}
+	if out, _ := dfsctl(t, root, exitDone, "ls"); out != "var/other\n" {
+		t.Errorf("left: %q", out)
+	}
+	if bodies, _ := filepath.Glob(filepath.Join(root, "mnt/var/bench/0/*")); len(bodies) > 0 {
+		t.Errorf("bodies are left: %q", bodies)
+	}
+}

@@ -35,6 +35,7 @@ func commands() []func(*app) *cobra.Command {
 		newQuickstart, newConfig, newIni, newRoute, newSchema,
 		newPut, newGet, newCat, newStat, newLs, newCp, newMv, newRm, newURL,
 		newExpire, newPurge, newCheck, newChanges, newClusterize, newUnclusterize,
+		newBench,
 		newServe, newCDN, newDoctor, newVersion,
 	}
 }
