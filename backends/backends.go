@@ -137,6 +137,14 @@ type Staged interface {
 	Discard(ctx context.Context) error
 }
 
+// Creator is a Staged that the store itself can keep from replacing anything.
+type Creator interface {
+	// PublishNew is Publish where the path has no body. Where it has one the
+	// error is fs.ErrExist, and nothing changes. A service that does not know
+	// the condition may say so, or replace the body all the same.
+	PublishNew(ctx context.Context) error
+}
+
 // Copier is a Backend that copies bodies without moving their bytes through
 // this process.
 type Copier interface {

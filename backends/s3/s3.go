@@ -38,6 +38,8 @@ var (
 	_ backends.Copier      = (*Backend)(nil)
 	_ backends.PublicURLer = (*Backend)(nil)
 	_ backends.URLSigner   = (*Backend)(nil)
+	_ backends.Creator     = (*stagedPut)(nil)
+	_ backends.Creator     = (*upload)(nil)
 )
 
 // Backend is one bucket, or the part of it below a prefix. Make it with [New].

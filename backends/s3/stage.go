@@ -10,6 +10,7 @@ import (
 	"math"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"example.com/ezdfs/backends"
 )
@@ -93,6 +94,15 @@ func (s *source) fail(kind, err error) error {
 	return &backends.Error{Backend: s.b.set.Name, Op: "stage", Path: s.path, Kind: kind, Err: err}
 }
 
+// existing says what it means that a condition of PublishNew did not hold.
+func existing(err error) error {
+	var e *backends.Error
+	if errors.As(err, &e) && e.Kind == backends.ErrChanged {
+		e.Kind = fs.ErrExist
+	}
+	return err
+}
+
 // stagedPut is a body in memory.
 type stagedPut struct {
 	b      *Backend
@@ -105,11 +115,21 @@ type stagedPut struct {
 
 func (s *stagedPut) Size() int64 { return s.size }
 
-func (s *stagedPut) Publish(ctx context.Context) error {
+func (s *stagedPut) Publish(ctx context.Context) error { return s.put(ctx, s.b.putInput(s.object)) }
+
+// PublishNew sends the body on condition that there is no object. When the
+// answer of an attempt is lost the next one meets the object that the first has
+// made, which reads as fs.ErrExist, too.
+func (s *stagedPut) PublishNew(ctx context.Context) error {
+	in := s.b.putInput(s.object)
+	in.IfNoneMatch = aws.String("*")
+	return existing(s.put(ctx, in))
+}
+
+func (s *stagedPut) put(ctx context.Context, in *s3.PutObjectInput) error {
 	if s.done {
 		return s.b.over(s.object.path)
 	}
-	in := s.b.putInput(s.object)
 	in.Body, in.ContentLength, in.ChecksumCRC32 = bytes.NewReader(s.data), aws.Int64(s.size), aws.String(s.crc)
 	if _, err := s.b.client.PutObject(ctx, in); err != nil {
 		return s.b.fail(ctx, "publish", s.object.path, err)

@@ -139,7 +139,14 @@ func (u *upload) Size() int64 { return u.size }
 // Publish completes the upload. When the answer of an attempt is lost the next
 // one finds no upload any more: then the object itself tells whether it was
 // completed.
-func (u *upload) Publish(ctx context.Context) error {
+func (u *upload) Publish(ctx context.Context) error { return u.complete(ctx, nil) }
+
+// PublishNew completes the upload on condition that there is no object.
+func (u *upload) PublishNew(ctx context.Context) error {
+	return existing(u.complete(ctx, aws.String("*")))
+}
+
+func (u *upload) complete(ctx context.Context, ifNoneMatch *string) error {
 	path := u.object.path
 	if u.done {
 		return u.b.over(path)
@@ -147,7 +154,7 @@ func (u *upload) Publish(ctx context.Context) error {
 	slices.SortFunc(u.parts, func(a, b types.CompletedPart) int { return int(*a.PartNumber - *b.PartNumber) })
 	_, err := u.b.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: u.b.bucket(), Key: u.b.key(path), UploadId: aws.String(u.id),
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts}, IfNoneMatch: ifNoneMatch,
 	})
 	if code(err) == "NoSuchUpload" {
 		if head, _, headErr := u.b.head(ctx, "publish", path); headErr == nil && head.Metadata[metaUpload] == u.mark {

@@ -1,0 +1,356 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ezdfs/metadata"
+)
+
+// What a batch may hold: a file beyond smallBody bytes is worked on by itself,
+// without other rows waiting for it.
+const (
+	batchFiles = 100
+	batchBytes = 8 << 20
+	smallBody  = 1 << 20
+	// pageSize is how many rows are read of a range at a time.
+	pageSize = 500
+)
+
+// errLost says that somebody else has the range by now.
+var errLost = errors.New("the lease of the range is over")
+
+// pass is one walk over all rows, by leased ranges.
+type pass struct {
+	m      *Migration
+	record metadata.Migration
+	idle   chan *walker // that a worker is through with
+	busy   int          // walkers that workers have
+	leases int          // taken so far
+
+	mu   sync.Mutex
+	held map[*walker]bool
+}
+
+// walker walks the rows of one leased range, a batch at a time.
+type walker struct {
+	r     metadata.MigrationRange
+	next  func() (metadata.Row, error, bool)
+	stop  func()
+	after string        // name_hash of the last row that was read
+	ahead *metadata.Row // read, but in no batch yet
+	over  bool          // done, or somebody else's
+}
+
+// batch is some rows of a range.
+type batch struct {
+	w        *walker
+	files    []*file
+	position string // of the range once they are done
+	last     bool   // the range is done then
+}
+
+// pass works on all rows in batches. The counts are those of the pass, whoever
+// did it.
+func (m *Migration) pass(ctx context.Context, kind metadata.MigrationKind, work func(context.Context, *pass, *batch) error) (metadata.MigrationCounts, error) {
+	p := &pass{m: m, idle: make(chan *walker, m.options.Workers+1), held: make(map[*walker]bool)}
+	err := m.persist(ctx, func(ctx context.Context) (err error) {
+		p.record, err = m.meta.StartMigration(ctx, m.record(kind))
+		return err
+	})
+	if err != nil {
+		return metadata.MigrationCounts{}, err
+	}
+	err = p.run(ctx, work)
+	p.release(ctx)
+	counts, countErr := p.counts(ctx)
+	return counts, errors.Join(err, countErr)
+}
+
+func (p *pass) run(ctx context.Context, work func(context.Context, *pass, *batch) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { p.renew(ctx) })
+	defer renewing.Wait()
+	defer cancel()
+	return each(ctx, p.m.options.Workers, p.batches(ctx), func(ctx context.Context, b *batch) error {
+		err := p.m.persist(ctx, func(ctx context.Context) error { return work(ctx, p, b) })
+		if errors.Is(err, errLost) {
+			p.m.options.Logger.InfoContext(ctx, "somebody else goes on with a range", "range", b.w.r.First)
+			b.w.over, err = true, nil
+		}
+		b.w.over = b.w.over || b.last
+		p.idle <- b.w
+		return err
+	})
+}
+
+// each hands the batches to workers.
+func each[T any](ctx context.Context, workers int, source iter.Seq2[T, error], work func(context.Context, T) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers + 1)
+	group.Go(func() error {
+		for b, err := range source {
+			if err != nil {
+				return err
+			}
+			group.Go(func() error { return work(ctx, b) })
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		return ctx.Err()
+	})
+	return group.Wait()
+}
+
+// batches yields batches of the ranges that this process holds, of each range
+// one at a time, so that its position never skips anything. It takes as many
+// ranges as there are workers.
+func (p *pass) batches(ctx context.Context) iter.Seq2[*batch, error] {
+	return func(yield func(*batch, error) bool) {
+		for {
+			w, err := p.walker(ctx)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if w == nil {
+				return
+			}
+			var b *batch
+			err = p.m.persist(ctx, func(ctx context.Context) (err error) {
+				b, err = w.batch(ctx, p.m)
+				return err
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			p.busy++
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// walker returns a range to go on with: one whose last batch is done, else a
+// new one; or nil when all are done.
+func (p *pass) walker(ctx context.Context) (*walker, error) {
+	for {
+		select {
+		case w := <-p.idle:
+			if p.returned(w); !w.over {
+				return w, nil
+			}
+			continue
+		default:
+		}
+		if w, err := p.lease(ctx); w != nil || err != nil {
+			return w, err
+		}
+		if p.busy == 0 {
+			if done, err := p.done(ctx); done || err != nil {
+				return nil, err
+			}
+		}
+		// Others have what is left, and may die of it.
+		select {
+		case w := <-p.idle:
+			if p.returned(w); !w.over {
+				return w, nil
+			}
+		case <-time.After(min(time.Second, p.m.options.Lease/4)):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// returned takes a walker back from its worker.
+func (p *pass) returned(w *walker) {
+	p.busy--
+	if w.over {
+		p.drop(w)
+	}
+}
+
+func (p *pass) drop(w *walker) {
+	w.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.held, w)
+}
+
+func (w *walker) close() {
+	if w.stop != nil {
+		w.stop()
+		w.next, w.stop = nil, nil
+	}
+}
+
+// lease takes a range that nobody has, if there is one.
+func (p *pass) lease(ctx context.Context) (w *walker, err error) {
+	p.leases++
+	owner := fmt.Sprintf("%s:%d", p.m.owner, p.leases)
+	err = p.m.persist(ctx, func(ctx context.Context) error {
+		r, ok, err := p.m.meta.LeaseRange(ctx, p.record, owner, p.m.options.Lease)
+		if ok && err == nil {
+			w = &walker{r: r, after: r.Position}
+		}
+		return err
+	})
+	if w != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.held[w] = true
+	}
+	return w, err
+}
+
+// done reports whether all ranges are, or another pass has begun.
+func (p *pass) done(ctx context.Context) (done bool, err error) {
+	err = p.m.persist(ctx, func(ctx context.Context) error {
+		now, err := p.now(ctx)
+		done = now.Done() || now.Pass != p.record.Pass
+		return err
+	})
+	return done, err
+}
+
+// now is the record of the migration as it is now.
+func (p *pass) now(ctx context.Context) (metadata.Migration, error) {
+	list, err := p.m.meta.Migrations(ctx)
+	if err != nil {
+		return metadata.Migration{}, err
+	}
+	for _, m := range list {
+		if m.ID() == p.record.ID() {
+			return m, nil
+		}
+	}
+	return metadata.Migration{}, fmt.Errorf("the record of the migration is gone: somebody has emptied the table ezdfs_migration")
+}
+
+// counts are those of the pass, also of one that was interrupted.
+func (p *pass) counts(ctx context.Context) (metadata.MigrationCounts, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	now, err := p.now(ctx)
+	return now.Counts(), err
+}
+
+// renew keeps the leases of the ranges that this process holds.
+func (p *pass) renew(ctx context.Context) {
+	tick := time.NewTicker(p.m.options.Lease / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, r := range p.ranges() {
+			// Whether it worked the next transaction of the range finds out.
+			if _, err := p.m.meta.RenewRange(ctx, r, p.m.options.Lease); err != nil {
+				break
+			}
+		}
+	}
+}
+
+func (p *pass) ranges() (list []metadata.MigrationRange) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := range p.held {
+		list = append(list, w.r)
+	}
+	return list
+}
+
+// releaseTimeout bounds what is done after an interruption.
+const releaseTimeout = 5 * time.Second
+
+// release gives up the ranges that are not done, so that nobody waits for them.
+func (p *pass) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	for w := range p.held {
+		w.close()
+		if err := p.m.meta.ReleaseRange(ctx, w.r); err != nil {
+			return
+		}
+	}
+}
+
+// batch reads the next rows. After an error it goes on where it was.
+func (w *walker) batch(ctx context.Context, m *Migration) (*batch, error) {
+	start := w.after
+	b := &batch{w: w, position: start}
+	var bytes int64
+	for len(b.files) < batchFiles && bytes < batchBytes {
+		row, err := w.row(ctx, m)
+		if err != nil {
+			w.close()
+			w.after, w.ahead = start, nil
+			return nil, err
+		}
+		if row == nil {
+			b.last = true
+			break
+		}
+		if row.Size > smallBody && len(b.files) > 0 {
+			w.ahead = row
+			break
+		}
+		w.after = row.Hash()
+		b.position = w.after
+		if metadata.IsGenerating(row.Name) || !m.covers(row.Name) {
+			continue
+		}
+		b.files = append(b.files, &file{row: *row})
+		if bytes += row.Size; row.Size > smallBody {
+			break
+		}
+	}
+	return b, nil
+}
+
+// row returns the next row, or nil at the end.
+func (w *walker) row(ctx context.Context, m *Migration) (*metadata.Row, error) {
+	if row := w.ahead; row != nil {
+		w.ahead = nil
+		return row, nil
+	}
+	if w.next == nil {
+		live := false
+		from, to := w.r.Bounds()
+		w.next, w.stop = iter.Pull2(m.meta.Rows(ctx, metadata.Filter{
+			Prefix: m.prefix, Expired: &live, HashFrom: from, HashTo: to, After: w.after, ByHash: true, PageSize: pageSize,
+		}))
+	}
+	row, err, ok := w.next()
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, nil
+	}
+	return &row, nil
+}
+
+// advance notes in the transaction of a batch that it is done.
+func (b *batch) advance(tx *metadata.Tx, counts metadata.MigrationCounts, lease time.Duration) error {
+	held, err := tx.AdvanceRange(b.w.r, b.position, counts, b.last, lease)
+	if err == nil && !held {
+		err = errLost
+	}
+	return err
+}

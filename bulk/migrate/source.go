@@ -1,0 +1,179 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
+)
+
+// sourceGrace is how old a body without a row must be before it is deleted:
+// somebody may have written it and be about to make its row.
+const sourceGrace = time.Hour
+
+// deleteFiles is how many files are deleted together.
+const deleteFiles = 500
+
+// SourceCounts is what became of the bodies of the source.
+type SourceCounts struct {
+	Deleted int64 `json:"deleted"`
+	Bytes   int64 `json:"bytes"` // of those deleted
+	Kept    int64 `json:"kept"`  // the only body of a live file, or too young to tell
+	Failed  int64 `json:"failed"`
+}
+
+// DeleteSource deletes from the source what is below the prefix: under the lock
+// of the row the body of a file that the target has, or that has expired, and
+// without a lock one that has no row and is older than an hour. Call it after
+// Verify.
+func (m *Migration) DeleteSource(ctx context.Context) (SourceCounts, error) {
+	var counts SourceCounts
+	if m.ahead {
+		return counts, ErrAhead
+	}
+	err := each(ctx, 1, m.sourceBatches(ctx), func(ctx context.Context, b *sourceBatch) error {
+		return m.persist(ctx, func(ctx context.Context) error {
+			err := m.deleteBatch(ctx, b)
+			if err == nil {
+				b.report(&counts, m.options.Progress)
+			}
+			return err
+		})
+	})
+	return counts, err
+}
+
+// sourceBatch is some bodies of the source.
+type sourceBatch struct {
+	bodies  []backends.Info
+	deleted map[string]bool
+	failed  map[string]error
+}
+
+// sourceBatches lists the source, in order, from where it was after an outage.
+func (m *Migration) sourceBatches(ctx context.Context) iter.Seq2[*sourceBatch, error] {
+	return func(yield func(*sourceBatch, error) bool) {
+		after := ""
+		for {
+			b, next := new(sourceBatch), after
+			err := m.persist(ctx, func(ctx context.Context) error {
+				b.bodies, next = nil, after
+				for info, err := range m.from.List(ctx, m.prefix, after) {
+					if err != nil {
+						return err
+					}
+					if next = info.Path; m.covers(info.Path) {
+						b.bodies = append(b.bodies, info)
+					}
+					if len(b.bodies) == deleteFiles {
+						break
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(b.bodies) == 0 || !yield(b, nil) {
+				return
+			}
+			after = next
+		}
+	}
+}
+
+// deleteBatch deletes those of the bodies that nobody needs. It can be called
+// again.
+func (m *Migration) deleteBatch(ctx context.Context, b *sourceBatch) error {
+	rows := make([]metadata.Row, len(b.bodies))
+	for i, body := range b.bodies {
+		rows[i] = metadata.Row{Name: body.Path}
+	}
+	return m.meta.Update(ctx, func(tx *metadata.Tx) error {
+		locked, err := tx.Lock(rows...)
+		if err != nil {
+			return err
+		}
+		if err := tx.Hold(); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(tx.Context(), publishTimeout)
+		defer cancel()
+		doomed, err := m.doomed(ctx, b.bodies, locked)
+		if err != nil {
+			return err
+		}
+		return b.delete(ctx, m.from, doomed)
+	})
+}
+
+// doomed are the paths of bodies that may go, while the rows that there are of
+// them are locked.
+func (m *Migration) doomed(ctx context.Context, bodies []backends.Info, locked []metadata.Row) ([]string, error) {
+	rows := make(map[string]metadata.Row, len(locked))
+	for _, row := range locked {
+		rows[row.Name] = row
+	}
+	check := &batch{}
+	var doomed []string
+	for _, body := range bodies {
+		row, exists := rows[body.Path]
+		switch {
+		case exists && row.Live():
+			check.files = append(check.files, &file{row: row})
+		case exists, time.Since(body.Stored) > sourceGrace:
+			doomed = append(doomed, body.Path)
+		}
+	}
+	err := check.each(ctx, m, pending, func(ctx context.Context, f *file) error {
+		_, err := m.to.Stat(ctx, f.row.Name)
+		if err == nil {
+			f.outcome = present
+		}
+		return err
+	})
+	for _, f := range check.files {
+		if f.outcome == present {
+			doomed = append(doomed, f.row.Name)
+		}
+	}
+	return doomed, err
+}
+
+// delete deletes bodies and notes which of them failed.
+func (b *sourceBatch) delete(ctx context.Context, from backends.Backend, paths []string) error {
+	b.deleted, b.failed = make(map[string]bool, len(paths)), nil
+	err := from.Delete(ctx, paths)
+	var perPath *backends.DeleteError
+	if errors.As(err, &perPath) {
+		if b.failed = perPath.Failed; len(b.failed) < len(paths) || !errors.Is(err, backends.ErrUnavailable) {
+			err = nil
+		}
+	}
+	for _, path := range paths {
+		b.deleted[path] = b.failed[path] == nil
+	}
+	return err
+}
+
+// report counts what became of the bodies.
+func (b *sourceBatch) report(counts *SourceCounts, progress Progress) {
+	for _, body := range b.bodies {
+		switch {
+		case b.failed[body.Path] != nil:
+			counts.Failed++
+			progress.Fail(body.Path, b.failed[body.Path])
+		case b.deleted[body.Path]:
+			counts.Deleted++
+			counts.Bytes += body.Size
+			progress.Add(body.Path, body.Size, 0)
+		default:
+			counts.Kept++
+			progress.Skip(1)
+		}
+	}
+}
