@@ -35,9 +35,9 @@ const (
 	MigrationFinished MigrationState = "finished"
 )
 
-// migrationRanges is into how many ranges of name_hash, equally wide, the work is
-// split: by the first two hexadecimal digits.
-const migrationRanges = 256
+// The work is split by the first hexadecimal digits of name_hash: by one, into
+// 16 ranges, unless there are many rows to share.
+const manyMigrating = 20_000
 
 // Migration is a pass over the files of a prefix that move from one store to
 // another, shared by any number of hosts.
@@ -100,8 +100,8 @@ type MigrationRange struct {
 func (r MigrationRange) Bounds() (from, to string) {
 	var n int
 	fmt.Sscanf(r.First, "%x", &n)
-	if n+1 < migrationRanges {
-		to = fmt.Sprintf("%02x", n+1)
+	if n++; n < 1<<(4*len(r.First)) {
+		to = fmt.Sprintf("%0*x", len(r.First), n)
 	}
 	return r.First, to
 }
@@ -208,17 +208,43 @@ func (tx *Tx) startMigration(m Migration) error {
 	if _, err := tx.exec("migrate", m.Prefix, "DELETE FROM "+quoted(rangeTable)+" WHERE `id` = ?", m.ID()); err != nil {
 		return err
 	}
-	args := make([]any, 0, 2*migrationRanges)
-	for i := range migrationRanges {
-		args = append(args, m.ID(), fmt.Sprintf("%02x", i))
+	digits, err := tx.migrationDigits(m.Prefix)
+	if err != nil {
+		return err
 	}
-	_, err = tx.exec("migrate", m.Prefix, "INSERT INTO "+quoted(rangeTable)+" (`id`, `first`) VALUES "+tuples(migrationRanges, 2), args...)
+	var args []any
+	for i := range 1 << (4 * digits) {
+		args = append(args, m.ID(), fmt.Sprintf("%0*x", digits, i))
+	}
+	_, err = tx.exec("migrate", m.Prefix, "INSERT INTO "+quoted(rangeTable)+" (`id`, `first`) VALUES "+tuples(len(args)/2, 2), args...)
 	if err != nil {
 		return err
 	}
 	_, err = tx.exec("migrate", m.Prefix, "UPDATE "+quoted(migrationTable)+" SET `pass` = `pass` + 1, `state` = 'running', `since` = "+d.now+
 		" WHERE `id` = ?", m.ID())
 	return err
+}
+
+// migrationDigits is by how many digits the rows of a prefix are split.
+func (tx *Tx) migrationDigits(prefix string) (int, error) {
+	total := 0
+	for _, table := range tx.store.config.Layout.Tables() {
+		if !tx.store.canHold(table, prefix) {
+			continue
+		}
+		clause, args := where(Filter{Prefix: prefix}.selective(tx.store, table))
+		n := 0
+		err := tx.tx.QueryRowContext(tx.ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+quoted(table)+clause+" LIMIT ?) AS `some`",
+			append(args, manyMigrating)...).Scan(&n)
+		if err != nil {
+			return 0, tx.wrap("count", table, err)
+		}
+		total += n
+	}
+	if total < manyMigrating {
+		return 1, nil
+	}
+	return 2, nil
 }
 
 // FinishMigration notes what became of a migration.

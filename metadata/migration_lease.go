@@ -57,9 +57,17 @@ func (s *Store) RenewRange(ctx context.Context, r MigrationRange, lease time.Dur
 	return n == 1, err
 }
 
-// ReleaseRange gives a range up that is not done, so that nobody has to wait
-// until the lease is over.
-func (s *Store) ReleaseRange(ctx context.Context, r MigrationRange) error {
-	_, err := s.execRetry(ctx, "release", r.First, "UPDATE "+quoted(rangeTable)+" SET `due` = 0"+ownedRange, r.id, r.First, r.Owner)
+// ReleaseRanges gives ranges of a migration up that are not done, so that nobody
+// has to wait until their leases are over.
+func (s *Store) ReleaseRanges(ctx context.Context, m Migration, ranges ...MigrationRange) error {
+	if len(ranges) == 0 {
+		return nil
+	}
+	args := []any{m.ID()}
+	for _, r := range ranges {
+		args = append(args, r.Owner)
+	}
+	_, err := s.execRetry(ctx, "release", m.Prefix, "UPDATE "+quoted(rangeTable)+" SET `due` = 0 WHERE `id` = ? AND `done` = 0 AND `owner` IN ("+
+		placeholders(len(ranges))+")", args...)
 	return err
 }

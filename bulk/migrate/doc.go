@@ -44,7 +44,8 @@
 //
 // # How it resumes, and how hosts share it
 //
-// The rows of both tables are split into 256 ranges of name_hash. A range is
+// The rows of both tables are split into ranges of name_hash, 256 of them where there
+// are many. A range is
 // leased to one worker at a time, and its position and counts are written in the
 // very transaction that holds the locks of the files they are about: whoever is
 // killed loses only time, no file is counted twice. A range whose lease is over

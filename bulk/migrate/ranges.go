@@ -276,7 +276,7 @@ func (p *pass) ranges() (list []metadata.MigrationRange) {
 }
 
 // releaseTimeout bounds what is done after an interruption.
-const releaseTimeout = 5 * time.Second
+const releaseTimeout = 10 * time.Second
 
 // release gives up the ranges that are not done, so that nobody waits for them.
 func (p *pass) release(ctx context.Context) {
@@ -284,9 +284,9 @@ func (p *pass) release(ctx context.Context) {
 	defer cancel()
 	for w := range p.held {
 		w.close()
-		if err := p.m.meta.ReleaseRange(ctx, w.r); err != nil {
-			return
-		}
+	}
+	if err := p.m.meta.ReleaseRanges(ctx, p.record, p.ranges()...); err != nil {
+		p.m.options.Logger.WarnContext(ctx, "ranges stay reserved until their leases are over", "error", err)
 	}
 }
 
