@@ -82,6 +82,12 @@ func Batches[T any](ctx context.Context, p *Pool, size int, source iter.Seq2[T, 
 	return run(ctx, p, chunks(source, size), func(batch []T) int { return len(batch) }, work)
 }
 
+// Weighted is Each with elements that stand for as many files as files says,
+// which the rate counts.
+func Weighted[T any](ctx context.Context, p *Pool, source iter.Seq2[T, error], files func(T) int, work func(context.Context, T) error) error {
+	return run(ctx, p, source, files, work)
+}
+
 func run[T any](ctx context.Context, p *Pool, source iter.Seq2[T, error], files func(T) int, work func(context.Context, T) error) error {
 	ctx = backends.WithThrottleNotice(ctx, func() { p.progress.throttled.Add(1) })
 	group, ctx := errgroup.WithContext(ctx)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/metadata"
 )
 
@@ -30,12 +32,12 @@ type file struct {
 	source  backends.Info // of the body that is staged
 	staged  backends.Staged
 	outcome outcome
-	err     error // why it failed
-	took    time.Duration
+	err     error         // why it failed
+	took    time.Duration // so far
 
 	look      bool // at the target before anything is read
 	replace   bool // what the target has is out of date
-	published bool
+	published bool // or tried to
 	tries     int // that failed
 }
 
@@ -53,9 +55,8 @@ const publishTimeout = 30 * time.Second
 // error it can be called again.
 func (m *Migration) copyBatch(ctx context.Context, p *pass, b *batch) error {
 	defer b.discard(ctx)
-	start := time.Now()
 	for _, f := range b.files {
-		f.restart(p.record.Pass)
+		f.restart(m.ahead || p.record.Pass > 1)
 	}
 	if err := b.each(ctx, m, pending, m.prepare); err != nil {
 		return err
@@ -64,28 +65,31 @@ func (m *Migration) copyBatch(ctx context.Context, p *pass, b *batch) error {
 	if err != nil {
 		return err
 	}
-	b.report(m.options.Progress, time.Since(start))
+	b.report(m.options.Progress)
 	return nil
 }
 
 // restart forgets what an earlier attempt made of a file. Whatever went wrong,
 // the locks were lost, so that what was published is compared, not believed.
-func (f *file) restart(pass int) {
-	f.look = f.look || f.published || pass > 1 || f.row.Size > smallBody
+func (f *file) restart(look bool) {
+	f.look = f.look || look || f.published || f.row.Size > smallBody
 	f.outcome, f.err, f.staged, f.replace = pending, nil, nil, false
 }
 
 // each calls do for the files with an outcome, many at a time, and returns the
 // first error, which is none of a single file.
 func (b *batch) each(ctx context.Context, m *Migration, of outcome, do func(context.Context, *file) error) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group // what one file meets is no reason to break off the others
 	group.SetLimit(batchParallel)
 	for _, f := range b.files {
 		if f.outcome != of {
 			continue
 		}
 		group.Go(func() error {
-			if err := do(ctx, f); err != nil {
+			start := time.Now()
+			err := do(ctx, f)
+			f.took += time.Since(start)
+			if err != nil {
 				return m.judge(ctx, f, err)
 			}
 			return nil
@@ -124,11 +128,23 @@ func (m *Migration) prepare(ctx context.Context, f *file) error {
 	}
 	defer r.Close()
 	f.source = r.Info()
-	f.staged, err = m.to.Stage(ctx, f.row.Name, r, attributes(f.row, f.source))
+	body, err := m.paced(ctx, r)
+	if err != nil {
+		return err
+	}
+	f.staged, err = m.to.Stage(ctx, f.row.Name, body, attributes(f.row, f.source))
 	if errors.Is(err, backends.ErrSize) {
 		return changed(f.row.Name, err) // it was written to while it was read
 	}
 	return err
+}
+
+// paced is a body as fast as the bandwidth allows.
+func (m *Migration) paced(ctx context.Context, r backends.Reader) (io.Reader, error) {
+	if size := r.Info().Size; size <= smallBody || !m.pool.Paced() {
+		return r, m.pool.Wait(ctx, size)
+	}
+	return m.pool.Reader(ctx, r), nil
 }
 
 // attributes are those of the body itself. Its type is what its row says, as
@@ -291,29 +307,31 @@ func (m *Migration) publishOne(ctx context.Context, f *file) error {
 		f.look = true
 		return changed(f.row.Name, err) // by whom and what, the next attempt sees
 	}
-	if err != nil {
-		f.published = true // or not: the answer may be lost
-		return err
+	if err == nil {
+		f.outcome = copied
 	}
-	f.outcome, f.published = copied, true
-	return nil
+	return err
 }
 
 // create publishes where there is no body, or replaces what is out of date.
 func (m *Migration) create(ctx context.Context, f *file) error {
-	if f.replace {
-		return f.staged.Publish(ctx)
-	}
-	if creator, ok := f.staged.(backends.Creator); ok && m.creates {
-		return creator.PublishNew(ctx)
-	}
-	_, err := m.to.Stat(ctx, f.row.Name)
-	if err == nil {
-		return fs.ErrExist
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	creator, creates := f.staged.(backends.Creator)
+	switch {
+	case f.replace:
+	case creates && m.creates:
+		err := creator.PublishNew(ctx)
+		f.published = !errors.Is(err, fs.ErrExist)
 		return err
+	default:
+		_, err := m.to.Stat(ctx, f.row.Name)
+		if err == nil {
+			return fs.ErrExist
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
+	f.published = true // even after an error: the answer may be lost
 	return f.staged.Publish(ctx)
 }
 
@@ -346,11 +364,11 @@ func (b *batch) counts() (c metadata.MigrationCounts) {
 }
 
 // report tells what became of the files, once that is committed.
-func (b *batch) report(progress Progress, took time.Duration) {
+func (b *batch) report(progress *bulk.Progress) {
 	for _, f := range b.files {
 		switch f.outcome {
 		case copied:
-			progress.Add(f.row.Name, f.row.Size, took)
+			progress.Add(f.row.Name, f.row.Size, f.took)
 		case present, gone:
 			progress.Skip(1)
 		case failed:

@@ -156,25 +156,6 @@ func move(tb testing.TB, c *cluster.Cluster, from, to string, options Options) *
 	return m
 }
 
-// counted is a Progress for tests.
-type counted struct {
-	mu       sync.Mutex
-	done     int
-	skipped  int64
-	failures map[string]error
-}
-
-func (p *counted) Add(string, int64, time.Duration) { p.mu.Lock(); p.done++; p.mu.Unlock() }
-func (p *counted) Skip(n int64)                     { p.mu.Lock(); p.skipped += n; p.mu.Unlock() }
-func (p *counted) Fail(path string, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.failures == nil {
-		p.failures = map[string]error{}
-	}
-	p.failures[path] = err
-}
-
 // meddler does something between the steps of a store's work.
 type meddler struct {
 	backends.Backend

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
 )
@@ -22,9 +22,8 @@ type Options struct {
 	// VerifyContents has Verify read both bodies of every file that the source
 	// still has.
 	VerifyContents bool
-	// Workers is the number of batches under way; four times the number of
-	// processors by default.
-	Workers int
+	// Limits are for batches of up to a hundred files.
+	Limits bulk.Limits
 	// Lease is for how long a range is reserved for who is not heard of any
 	// more; 30 seconds by default.
 	Lease time.Duration
@@ -32,24 +31,10 @@ type Options struct {
 	// given up; 15 minutes by default.
 	Patience time.Duration
 	// Progress, when set, counts along.
-	Progress Progress
+	Progress *bulk.Progress
 	// Logger, when set, is told what is waited for.
 	Logger *slog.Logger
 }
-
-// Progress counts what becomes of files; a *bulk.Progress is one.
-type Progress interface {
-	Add(path string, size int64, took time.Duration)
-	Skip(files int64)
-	Fail(path string, err error)
-}
-
-// nobody listens.
-type nobody struct{}
-
-func (nobody) Add(string, int64, time.Duration) {}
-func (nobody) Skip(int64)                       {}
-func (nobody) Fail(string, error)               {}
 
 // Migration moves the bodies of a prefix. Its methods are called one at a time.
 type Migration struct {
@@ -61,6 +46,7 @@ type Migration struct {
 	options  Options
 	creates  bool // the target publishes on condition that there is no body
 	owner    string
+	pool     *bulk.Pool
 }
 
 // RouteError says that the rules do not fit a migration. The caller knows the
@@ -116,15 +102,15 @@ func New(c *cluster.Cluster, prefix, from, to string, options Options) (*Migrati
 	}
 	m.options = options.withDefaults()
 	m.owner = newOwner()
+	m.pool = bulk.NewPool(m.options.Limits, m.options.Progress)
 	return m, nil
 }
 
 func (o Options) withDefaults() Options {
-	o.Workers = cmp.Or(o.Workers, 4*runtime.GOMAXPROCS(0))
 	o.Lease = cmp.Or(o.Lease, 30*time.Second)
 	o.Patience = cmp.Or(o.Patience, 15*time.Minute)
 	if o.Progress == nil {
-		o.Progress = nobody{}
+		o.Progress = new(bulk.Progress)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

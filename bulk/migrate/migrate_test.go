@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
 )
@@ -32,7 +33,7 @@ func TestMigration(t *testing.T) {
 				prefix + "/large":            strings.Repeat("large ", 1<<20),
 				prefix + "-versioned/a ä+%b": "a string prefix",
 			}
-			for i := range 250 {
+			for i := range 60 {
 				bodies[fmt.Sprintf("%s/%d/%d.png", prefix, i/20, i)] = fmt.Sprint("body ", i)
 			}
 			for path, body := range bodies {
@@ -45,11 +46,11 @@ func TestMigration(t *testing.T) {
 			}
 
 			c := s.host(t, test.target, "nfs")
-			progress := new(counted)
+			progress := new(bulk.Progress)
 			counts, err := move(t, c, "nfs", test.target, Options{Progress: progress}).Copy(t.Context())
 			n := int64(len(bodies))
-			if err != nil || counts.Copied != n || counts.Total() != n || progress.done != len(bodies) {
-				t.Fatalf("%+v, %v; progress %+v", counts, err, progress)
+			if err != nil || counts.Copied != n || counts.Total() != n || progress.Snapshot().Done != n {
+				t.Fatalf("%+v, %v; progress %+v", counts, err, progress.Snapshot())
 			}
 			target := s.backend(t, test.target)
 			for path, body := range bodies {
@@ -149,7 +150,7 @@ func TestInterrupted(t *testing.T) {
 	defer cancel()
 	m := &meddler{staged: map[string]func(){prefix + "/57": cancel}}
 	first := s.host(t, "nfs:new", "nfs", meddling("nfs:new", m))
-	counts, err := move(t, first, "nfs", "nfs:new", Options{Workers: 2}).Copy(ctx)
+	counts, err := move(t, first, "nfs", "nfs:new", Options{Limits: bulk.Limits{Workers: 2}}).Copy(ctx)
 	if !errors.Is(err, context.Canceled) || counts.Total() >= n {
 		t.Fatalf("%+v, %v", counts, err)
 	}
@@ -158,10 +159,10 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("a range is still leased: %v", err)
 	}
 	second := s.host(t, "nfs:new", "nfs")
-	progress := new(counted)
+	progress := new(bulk.Progress)
 	counts, err = move(t, second, "nfs", "nfs:new", Options{Progress: progress}).Copy(t.Context())
-	if err != nil || counts.Total() != n || counts.Copied+counts.Present != n || progress.done == n {
-		t.Errorf("%+v, %v; in the second run %d", counts, err, progress.done)
+	if err != nil || counts.Total() != n || counts.Copied+counts.Present != n || progress.Snapshot().Done == n {
+		t.Errorf("%+v, %v; in the second run %d", counts, err, progress.Snapshot().Done)
 	}
 	if got := held(t, s.backend(t, "nfs:new")); len(got) != n {
 		t.Errorf("the target holds %d bodies", len(got))
@@ -279,7 +280,7 @@ func TestWhatCannotBeCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := s.host(t, "nfs:new", "nfs")
-	progress := new(counted)
+	progress := new(bulk.Progress)
 	counts, err := move(t, c, "nfs", "nfs:new", Options{Progress: progress}).Copy(t.Context())
 	if err != nil || counts.Copied != 1 || counts.Failed != 3 || counts.Total() != 4 {
 		t.Errorf("%+v, %v", counts, err)
@@ -287,14 +288,14 @@ func TestWhatCannotBeCopied(t *testing.T) {
 	for name, want := range map[string]string{
 		"missing": "live row without a body: neither nfs nor nfs:new has one", "conflict": "nfs:new holds 14 bytes, but the row says 16", "in-the-way": "directory",
 	} {
-		if err := progress.failures[prefix+"/"+name]; err == nil || !strings.Contains(err.Error(), want) {
+		if err := failures(progress)[prefix+"/"+name]; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
 	}
-	progress = new(counted)
+	progress = new(bulk.Progress)
 	counts, err = move(t, c, "nfs", "nfs:new", Options{Progress: progress}).Verify(t.Context())
-	if err != nil || counts.Failed < 2 || progress.failures[prefix+"/in-the-way"] == nil || progress.failures[prefix+"/missing"] == nil {
-		t.Errorf("verified %+v, %v: %v", counts, err, progress.failures)
+	if err != nil || counts.Failed < 2 || failures(progress)[prefix+"/in-the-way"] == nil || failures(progress)[prefix+"/missing"] == nil {
+		t.Errorf("verified %+v, %v: %v", counts, err, failures(progress))
 	}
 	wantState(t, c, metadata.MigrationRunning)
 	deleted, err := move(t, c, "nfs", "nfs:new", Options{}).DeleteSource(t.Context())
@@ -332,4 +333,13 @@ func TestRulesThatDoNotFit(t *testing.T) {
 	if _, err := New(c, prefix+"/", "nfs", "nfs:new", Options{}); err != nil {
 		t.Errorf("a part of the prefix: %v", err)
 	}
+}
+
+// failures are those of a progress by path.
+func failures(p *bulk.Progress) map[string]error {
+	byPath := map[string]error{}
+	for _, f := range p.Failures() {
+		byPath[f.Path] = f.Err
+	}
+	return byPath
 }

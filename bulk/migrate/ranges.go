@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/metadata"
 )
 
@@ -19,6 +18,8 @@ const (
 	batchFiles = 100
 	batchBytes = 8 << 20
 	smallBody  = 1 << 20
+	// maxRanges is how many ranges there are.
+	maxRanges = 256
 	// pageSize is how many rows are read of a range at a time.
 	pageSize = 500
 )
@@ -59,7 +60,7 @@ type batch struct {
 // pass works on all rows in batches. The counts are those of the pass, whoever
 // did it.
 func (m *Migration) pass(ctx context.Context, kind metadata.MigrationKind, work func(context.Context, *pass, *batch) error) (metadata.MigrationCounts, error) {
-	p := &pass{m: m, idle: make(chan *walker, m.options.Workers+1), held: make(map[*walker]bool)}
+	p := &pass{m: m, idle: make(chan *walker, max(m.options.Limits.Workers, maxRanges)), held: make(map[*walker]bool)}
 	err := m.persist(ctx, func(ctx context.Context) (err error) {
 		p.record, err = m.meta.StartMigration(ctx, m.record(kind))
 		return err
@@ -79,7 +80,8 @@ func (p *pass) run(ctx context.Context, work func(context.Context, *pass, *batch
 	renewing.Go(func() { p.renew(ctx) })
 	defer renewing.Wait()
 	defer cancel()
-	return each(ctx, p.m.options.Workers, p.batches(ctx), func(ctx context.Context, b *batch) error {
+	files := func(b *batch) int { return len(b.files) }
+	return bulk.Weighted(ctx, p.m.pool, p.batches(ctx), files, func(ctx context.Context, b *batch) error {
 		err := p.m.persist(ctx, func(ctx context.Context) error { return work(ctx, p, b) })
 		if errors.Is(err, errLost) {
 			p.m.options.Logger.InfoContext(ctx, "somebody else goes on with a range", "range", b.w.r.First)
@@ -89,25 +91,6 @@ func (p *pass) run(ctx context.Context, work func(context.Context, *pass, *batch
 		p.idle <- b.w
 		return err
 	})
-}
-
-// each hands the batches to workers.
-func each[T any](ctx context.Context, workers int, source iter.Seq2[T, error], work func(context.Context, T) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(workers + 1)
-	group.Go(func() error {
-		for b, err := range source {
-			if err != nil {
-				return err
-			}
-			group.Go(func() error { return work(ctx, b) })
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
-		return ctx.Err()
-	})
-	return group.Wait()
 }
 
 // batches yields batches of the ranges that this process holds, of each range

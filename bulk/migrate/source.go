@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/metadata"
 )
 
@@ -34,14 +36,16 @@ func (m *Migration) DeleteSource(ctx context.Context) (SourceCounts, error) {
 	if m.ahead {
 		return counts, ErrAhead
 	}
-	err := each(ctx, 1, m.sourceBatches(ctx), func(ctx context.Context, b *sourceBatch) error {
-		return m.persist(ctx, func(ctx context.Context) error {
-			err := m.deleteBatch(ctx, b)
-			if err == nil {
-				b.report(&counts, m.options.Progress)
-			}
-			return err
-		})
+	var mu sync.Mutex
+	files := func(b *sourceBatch) int { return len(b.bodies) }
+	err := bulk.Weighted(ctx, m.pool, m.sourceBatches(ctx), files, func(ctx context.Context, b *sourceBatch) error {
+		err := m.persist(ctx, func(ctx context.Context) error { return m.deleteBatch(ctx, b) })
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			b.report(&counts, m.options.Progress)
+		}
+		return err
 	})
 	return counts, err
 }
@@ -161,7 +165,7 @@ func (b *sourceBatch) delete(ctx context.Context, from backends.Backend, paths [
 }
 
 // report counts what became of the bodies.
-func (b *sourceBatch) report(counts *SourceCounts, progress Progress) {
+func (b *sourceBatch) report(counts *SourceCounts, progress *bulk.Progress) {
 	for _, body := range b.bodies {
 		switch {
 		case b.failed[body.Path] != nil:

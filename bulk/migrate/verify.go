@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"time"
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/metadata"
@@ -36,7 +35,6 @@ func (m *Migration) Verify(ctx context.Context) (metadata.MigrationCounts, error
 }
 
 func (m *Migration) verifyBatch(ctx context.Context, _ *pass, b *batch) error {
-	start := time.Now()
 	for _, f := range b.files {
 		f.outcome, f.err = pending, nil
 	}
@@ -45,7 +43,7 @@ func (m *Migration) verifyBatch(ctx context.Context, _ *pass, b *batch) error {
 	}
 	err := m.meta.Update(ctx, func(tx *metadata.Tx) error { return b.advance(tx, b.counts(), m.options.Lease) })
 	if err == nil {
-		b.report(m.options.Progress, time.Since(start))
+		b.report(m.options.Progress)
 	}
 	return err
 }
