@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/ezdfs/bulk"
+	"example.com/ezdfs/bulk/migrate"
+	"example.com/ezdfs/metadata"
+	"example.com/ezdfs/settings"
+)
+
+// migrateFlags are the flags of migrate as they stand.
+type migrateFlags struct {
+	bulkFlags
+	from, to     string
+	ahead        bool
+	rollback     bool
+	finish       bool
+	contents     bool
+	deleteSource bool
+	status       bool
+}
+
+func newMigrate(a *app) *cobra.Command {
+	var f migrateFlags
+	c := &cobra.Command{
+		Use: "migrate PREFIX --from BACKEND --to BACKEND", Short: "Move files to another store while they are served", Args: arguments(0, 1),
+		Long: `Copy the files whose path begins with PREFIX to another store. Meanwhile the
+cluster serves and changes them: a file that is not copied yet is read where it
+lies, a new one is stored where the rule says. For that the rules of all hosts
+have to name both stores, in [DispatchableDFS] of file.ini:
+
+  PathBackends[PREFIX]=NEW
+  MigrateFrom[PREFIX]=OLD
+
+The steps:
+
+  dfsctl migrate PREFIX --from OLD --to NEW            copy, on any number of hosts at once
+  dfsctl migrate PREFIX --from OLD --to NEW --finish   verify; then MigrateFrom can go
+  dfsctl migrate PREFIX --from OLD --to NEW --finish --delete-source
+  dfsctl migrate [PREFIX] --status                     how far it is, from any host
+
+PHP's dispatcher looks at one store alone. Where PHP writes below PREFIX, write
+the rules the other way round first (PathBackends OLD, MigrateFrom NEW), copy
+with --ahead while everybody goes on, keep PHP from writing there, copy --ahead
+again, which takes what has changed since, and only then turn the rules round.
+
+To go back: --rollback copies what is new on NEW back to OLD; then turn the rules
+round and migrate from NEW to OLD.
+
+The same command goes on after an interruption, on this host or another. Files
+that fail do not stop the others; the next run tries them again. What --finish
+finds missing is exit code 4. With --json one document for each file that
+failed, and at the end {"migration": {...}}.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.validate(args); err != nil {
+				return err
+			}
+			if f.status {
+				return a.withDatabase(cmd.Context(), false, func(store *metadata.Store) error {
+					return a.migrationStatus(cmd.Context(), store, strings.Join(args, ""))
+				})
+			}
+			return a.withCluster(cmd.Context(), func(s session) error {
+				return f.run(cmd.Context(), a, s, args[0])
+			})
+		},
+	}
+	f.addTo(c)
+	return c
+}
+
+func (f *migrateFlags) addTo(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.from, "from", "", "`BACKEND` that holds the files, such as nfs")
+	flags.StringVar(&f.to, "to", "", "`BACKEND` that is to hold them, such as s3:media")
+	flags.BoolVar(&f.ahead, "ahead", false, "copy before the rules are turned round, comparing what is there")
+	flags.BoolVar(&f.rollback, "rollback", false, "copy what is new on --to back to --from")
+	flags.BoolVar(&f.finish, "finish", false, "verify that every file is on --to")
+	flags.BoolVar(&f.contents, "contents", false, "with --finish: compare the contents byte by byte")
+	flags.BoolVar(&f.deleteSource, "delete-source", false, "with --finish: then delete the files on --from")
+	flags.BoolVar(&f.status, "status", false, "show how far the migrations are")
+	f.add(c, "batches")
+}
+
+func (f *migrateFlags) validate(args []string) error {
+	modes := 0
+	for _, mode := range []bool{f.ahead, f.rollback, f.finish, f.status} {
+		if mode {
+			modes++
+		}
+	}
+	switch {
+	case modes > 1:
+		return usagef("give one of --ahead, --rollback, --finish and --status")
+	case f.contents && !f.finish:
+		return usagef("--contents is for --finish")
+	case f.deleteSource && !f.finish:
+		return usagef("--delete-source is for --finish: nothing is deleted before it is verified")
+	case f.status:
+		return nil
+	case len(args) == 0:
+		return usagef("which files? Give what their paths begin with, such as var/site/storage/images")
+	case f.from == "" || f.to == "":
+		return usagef("give the store that holds the files with --from, and the one that is to hold them with --to")
+	case f.from == f.to:
+		return usagef("--from and --to are both %s", f.from)
+	}
+	return f.check()
+}
+
+// run does what is asked for.
+func (f *migrateFlags) run(ctx context.Context, a *app, s session, prefix string) error {
+	from, to := f.from, f.to
+	if f.rollback {
+		from, to = to, from
+	}
+	progress := new(bulk.Progress)
+	m, err := migrate.New(s.Cluster, prefix, from, to, migrate.Options{
+		Ahead: f.ahead || f.rollback, VerifyContents: f.contents, Limits: f.limits, Progress: progress, Logger: a.logger(),
+	})
+	if wrong := (*migrate.RouteError)(nil); errors.As(err, &wrong) {
+		return f.routeAdvice(s.settings, wrong)
+	}
+	if err != nil {
+		return err
+	}
+	r := &bulkRun{a: a, verb: "copied", mode: f.progress, progress: progress, quietly: true}
+	work, kind := m.Copy, metadata.MigrationCopy
+	if f.finish {
+		work, kind, r.verb = m.Verify, metadata.MigrationVerify, "verified"
+	}
+	r.count = func(ctx context.Context) (int64, error) { return a.migratingFiles(ctx, s, prefix) }
+	var counts metadata.MigrationCounts
+	err = r.run(ctx, func(ctx context.Context) (err error) {
+		counts, err = work(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.printMigration(kind, prefix, from, to, counts); err != nil {
+		return err
+	}
+	if counts.Failed > 0 && f.finish {
+		return &foundError{fmt.Sprintf("%s not as they should be on %s; migrate without --finish copies what is missing", plural(counts.Failed, "file"), to)}
+	}
+	if counts.Failed > 0 {
+		return fmt.Errorf("%s failed in this pass; the same command tries again", plural(counts.Failed, "file"))
+	}
+	if f.deleteSource {
+		if err := f.removeSource(ctx, a, m); err != nil {
+			return err
+		}
+	}
+	a.adviseNext(f, s.settings, prefix)
+	return nil
+}
+
+// migratingFiles counts what there is to do, for the ETA.
+func (a *app) migratingFiles(ctx context.Context, s session, prefix string) (n int64, err error) {
+	live := false
+	for _, err := range s.Metadata().Rows(ctx, metadata.Filter{Prefix: prefix, Expired: &live}) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// migrationJSON is the result of a pass as JSON shows it.
+type migrationJSON struct {
+	Kind   metadata.MigrationKind `json:"kind"`
+	Prefix string                 `json:"prefix"`
+	From   string                 `json:"from"`
+	To     string                 `json:"to"`
+	metadata.MigrationCounts
+}
+
+func (a *app) printMigration(kind metadata.MigrationKind, prefix, from, to string, c metadata.MigrationCounts) error {
+	switch {
+	case a.json:
+		return a.printJSON(map[string]migrationJSON{"migration": {kind, prefix, from, to, c}})
+	case kind == metadata.MigrationVerify:
+		a.printf("verified %s on %s, %d failed\n", plural(c.Present, "file"), to, c.Failed)
+	default:
+		a.printf("copied %s, %s, from %s to %s; %d were there, %d have gone since, %d failed\n",
+			plural(c.Copied, "file"), plural(c.Bytes, "byte"), from, to, c.Present, c.Gone, c.Failed)
+	}
+	return nil
+}
+
+func (f *migrateFlags) removeSource(ctx context.Context, a *app, m *migrate.Migration) error {
+	counts, err := m.DeleteSource(ctx)
+	if err != nil && ctx.Err() != nil {
+		return &stoppedError{fmt.Sprintf("deleted %s of %s so far; the same command goes on", plural(counts.Deleted, "file"), f.from)}
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		if err := a.printJSON(map[string]migrate.SourceCounts{"source": counts}); err != nil {
+			return err
+		}
+	} else {
+		a.printf("deleted %s, %s, of %s; %d kept, %d failed\n", plural(counts.Deleted, "file"), plural(counts.Bytes, "byte"), f.from, counts.Kept, counts.Failed)
+	}
+	if counts.Failed > 0 {
+		return fmt.Errorf("%s of %s could not be deleted", plural(counts.Failed, "file"), f.from)
+	}
+	return nil
+}
+
+// adviseNext says on stderr what the administrator does now.
+func (a *app) adviseNext(f *migrateFlags, s settings.Settings, prefix string) {
+	turned := fmt.Sprintf("PathBackends[%s]=%s and MigrateFrom[%s]=%s", prefix, f.to, prefix, f.from)
+	switch {
+	case f.ahead:
+		a.note("all is on %s as well. Keep PHP from writing below %s, run this once more, then turn the rules round on all hosts: %s",
+			f.to, prefix, turned)
+	case f.rollback:
+		a.note("all is on %s as well. Now turn the rules round on all hosts: PathBackends[%s]=%s and MigrateFrom[%s]=%s; then run dfsctl migrate %s --from %s --to %s",
+			f.from, prefix, f.from, prefix, f.to, prefix, f.to, f.from)
+	case f.finish:
+		a.note("%s", dropAdvice(s, prefix))
+	default:
+		a.note("now verify: dfsctl migrate %s --from %s --to %s --finish", prefix, f.from, f.to)
+	}
+}
+
+// dropAdvice names the line that is not needed any more.
+func dropAdvice(s settings.Settings, prefix string) string {
+	for _, m := range s.Migrations() {
+		switch {
+		case m.Prefix == prefix:
+			return fmt.Sprintf("remove this line on all hosts, and restart what reads it: %s: MigrateFrom[%s]=%s", m.Origin, m.Prefix, m.Backend)
+		case strings.HasPrefix(prefix, m.Prefix):
+			return fmt.Sprintf("MigrateFrom[%s] (%s) covers more than %s: finish all of it before you remove it", m.Prefix, m.Origin, prefix)
+		}
+	}
+	return ""
+}
+
+// routeAdvice says which lines the settings need.
+func (f *migrateFlags) routeAdvice(s settings.Settings, wrong *migrate.RouteError) error {
+	for _, name := range []string{f.from, f.to} {
+		if err := knownBackend(s, name); err != nil {
+			return err
+		}
+	}
+	first, second := wrong.To, wrong.From
+	if wrong.Ahead {
+		first, second = second, first
+	}
+	backend, rule := s.RouteOf(wrong.Prefix)
+	file, by := settingsFile(s), "no rule takes it"
+	if rule != nil {
+		by = fmt.Sprintf("%s: PathBackends[%s]", rule.Origin, rule.Prefix)
+		if rule.Origin.File != "" {
+			file = rule.Origin.File
+		}
+	}
+	var missing []string
+	if backend != first {
+		missing = append(missing, fmt.Sprintf("PathBackends[%s]=%s", wrong.Prefix, first))
+	}
+	if wrong.Second != second || backend != first {
+		missing = append(missing, fmt.Sprintf("MigrateFrom[%s]=%s", wrong.Prefix, second))
+	}
+	hint := ""
+	if !wrong.Ahead && backend == f.from && wrong.Second == f.to {
+		hint = " (or copy before the rules are turned round: --ahead)"
+	}
+	return usagef("%s goes to %s (%s)%s; in [DispatchableDFS] of %s on all hosts write %s%s",
+		wrong.Prefix, backend, by, migratesFrom(wrong), file, strings.Join(missing, " and "), hint)
+}
+
+func migratesFrom(wrong *migrate.RouteError) string {
+	if wrong.Second == "" {
+		return ", and MigrateFrom names no other store for it"
+	}
+	return ", and MigrateFrom names " + wrong.Second
+}
+
+// settingsFile is where rules of this site stand, or belong.
+func settingsFile(s settings.Settings) string {
+	for _, entry := range s.Entries() {
+		if entry.Group == "DispatchableDFS" && entry.Origin.File != "" {
+			return entry.Origin.File
+		}
+	}
+	return filepath.Join("settings", "override", "file.ini.append.php")
+}
+
+// knownBackend says what a name that means no backend could mean.
+func knownBackend(s settings.Settings, name string) error {
+	var known []string
+	for b := range s.NFS {
+		known = append(known, b)
+	}
+	for b := range s.S3 {
+		known = append(known, b)
+	}
+	for b := range s.GCS {
+		known = append(known, b)
+	}
+	if slices.Contains(known, name) {
+		return nil
+	}
+	slices.Sort(known)
+	return usagef("there is no backend %q; the settings have %s", name, strings.Join(known, ", "))
+}
