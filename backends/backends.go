@@ -90,7 +90,7 @@ type Attributes struct {
 	// where the store can keep one. Zero means now.
 	ModTime time.Time
 	// ContentType is the MIME type to keep with the body, where the store
-	// keeps one.
+	// keeps one. With control characters it is fs.ErrInvalid everywhere.
 	ContentType string
 }
 

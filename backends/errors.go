@@ -109,3 +109,16 @@ func CheckPath(backend, op, path string) error {
 	return &Error{Backend: backend, Op: op, Path: path, Kind: fs.ErrInvalid,
 		Err: errors.New("not a clean relative path")}
 }
+
+// CheckStage is CheckPath for Stage, and looks at the attributes as well: no
+// protocol could carry a type with a line break.
+func CheckStage(backend, path string, attrs Attributes) error {
+	if err := CheckPath(backend, "stage", path); err != nil {
+		return err
+	}
+	if strings.ContainsFunc(attrs.ContentType, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return &Error{Backend: backend, Op: "stage", Path: path, Kind: fs.ErrInvalid,
+			Err: fmt.Errorf("the type %q has control characters", attrs.ContentType)}
+	}
+	return nil
+}

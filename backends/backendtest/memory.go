@@ -137,7 +137,7 @@ func (r *memoryReader) Close() error        { return nil }
 
 // Stage keeps the body aside.
 func (m *Memory) Stage(ctx context.Context, path string, body io.Reader, attrs backends.Attributes) (backends.Staged, error) {
-	if err := backends.CheckPath(m.name, "stage", path); err != nil {
+	if err := backends.CheckStage(m.name, path, attrs); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(contextReader{ctx, body})

@@ -57,6 +57,13 @@ var stageTests = []test{
 		}
 		s.wantBody(t, "a", "staged first")
 	}},
+	{"a type that no header can carry", func(t *testing.T, h Harness, s store) {
+		for _, contentType := range []string{"text/plain\r\nX-Evil: 1", "text/plain\n", "\x00", "a\x7f"} {
+			_, err := s.Stage(t.Context(), "a/b", strings.NewReader("body"), backends.Attributes{Size: -1, ContentType: contentType})
+			s.wantError(t, err, fs.ErrInvalid, "stage", "a/b")
+		}
+		s.wantNothing(t, "a/b")
+	}},
 	{"discard", func(t *testing.T, h Harness, s store) {
 		staged := s.stage(t, "a/b", []byte("x"), unknown)
 		for range 2 {

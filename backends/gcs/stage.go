@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // upload carries a CRC32C that the service compares before it makes the
 // object.
 func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs backends.Attributes) (backends.Staged, error) {
-	if err := b.check("stage", path); err != nil {
+	if err := cmp.Or(b.check("stage", path), backends.CheckStage(b.cfg.Name, path, attrs)); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {

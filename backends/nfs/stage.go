@@ -19,6 +19,9 @@ import (
 // mode whatever the umask and with attrs.ModTime, and makes it durable. A full
 // disk or quota is backends.ErrNoSpace.
 func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs backends.Attributes) (backends.Staged, error) {
+	if err := backends.CheckStage(b.name, path, attrs); err != nil {
+		return nil, err
+	}
 	s, f, err := b.create(ctx, path, "stage", attrs)
 	if err != nil {
 		return nil, b.error("stage", path, err)
