@@ -55,6 +55,7 @@ type Cluster struct {
 	listeners []events.Listener // given by options, told after those of the settings
 	feed      changes.Source    // nil where nobody listens to it
 	transient bool              // no caches that only a long life pays
+	late      bool              // stores may be down at first
 
 	wrap    func(backends.Backend) backends.Backend // nil for none
 	observe metadata.Observer                       // nil for none
@@ -104,6 +105,13 @@ func ForOneCommand() Option {
 	return func(c *Cluster) { c.transient = true }
 }
 
+// WithLateStores is for programs that serve: a store that cannot be used yet,
+// such as a share that is not mounted, takes only its own files along, until it
+// can. Ping tells. Without it that is an error of Open.
+func WithLateStores() Option {
+	return func(c *Cluster) { c.late = true }
+}
+
 // WithBackendWrapper puts wrap(b) in the place of every backend b that Open
 // opens, to watch it or to change what it does. A wrapper that is a
 // [backends.Wrapper] has what b has of the optional interfaces.
@@ -130,7 +138,7 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 	}
 	config.Logger, config.Observe = c.logger, c.observe
 	meta, metaErr := metadata.Open(ctx, config)
-	stores, storesErr := openStores(ctx, s, c.logger, c.wrap)
+	stores, storesErr := openStores(ctx, s, c.logger, c.wrap, c.late)
 	local, localErr := c.openLocal(s)
 	if err := errors.Join(metaErr, storesErr, localErr); err != nil {
 		return nil, errors.Join(err, c.closeParts(meta, stores, local))

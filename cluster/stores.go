@@ -20,10 +20,10 @@ import (
 // dispatcher over them, which closes them. When some cannot be opened the
 // error names each.
 func OpenStores(ctx context.Context, s settings.Settings, logger *slog.Logger) (*dispatcher.Dispatcher, error) {
-	return openStores(ctx, s, logger, nil)
+	return openStores(ctx, s, logger, nil, false)
 }
 
-func openStores(ctx context.Context, s settings.Settings, logger *slog.Logger, wrap func(backends.Backend) backends.Backend) (*dispatcher.Dispatcher, error) {
+func openStores(ctx context.Context, s settings.Settings, logger *slog.Logger, wrap func(backends.Backend) backends.Backend, late bool) (*dispatcher.Dispatcher, error) {
 	router, fallback, err := NewRouter(s)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func openStores(ctx context.Context, s settings.Settings, logger *slog.Logger, w
 	stores := make(map[string]backends.Backend)
 	var errs []error
 	for _, name := range BackendNames(s) {
-		b, err := OpenBackend(ctx, s, name, logger)
+		b, err := openBackend(ctx, s, name, logger, late)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -69,11 +69,19 @@ func NewRouter(s settings.Settings) (router *dispatcher.Router, fallback string,
 // OpenBackend opens one of BackendNames by itself; its kind is what stands
 // before the colon. The caller closes it.
 func OpenBackend(ctx context.Context, s settings.Settings, name string, logger *slog.Logger) (backends.Backend, error) {
+	return openBackend(ctx, s, name, logger, false)
+}
+
+func openBackend(ctx context.Context, s settings.Settings, name string, logger *slog.Logger, late bool) (backends.Backend, error) {
 	kind, _, _ := strings.Cut(name, ":")
 	switch kind {
 	case "nfs":
 		if conf, ok := s.NFS[name]; ok {
-			return nfs.New(conf)
+			var options []nfs.Option
+			if late {
+				options = append(options, nfs.Late())
+			}
+			return nfs.New(conf, options...)
 		}
 	case "s3":
 		if conf, ok := s.S3[name]; ok {

@@ -114,6 +114,9 @@ func (d *deletion) closeDir() {
 // prune removes empty directories, the deepest first.
 func (d *deletion) prune() {
 	m := d.b.mount.Load()
+	if m == nil {
+		return // nothing was deleted
+	}
 	dirs := slices.Sorted(maps.Keys(d.dirs))
 	for _, dir := range slices.Backward(dirs) {
 		m.prune(dir)

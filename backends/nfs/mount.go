@@ -70,6 +70,20 @@ func (m *mount) withTop(do func(fd int) error) error {
 
 func (m *mount) close() error { return errors.Join(m.root.Close(), m.top.Close()) }
 
+// openFirst opens a mount of which nothing is known.
+func (b *Backend) openFirst() (*mount, error) {
+	m, err := b.openMount()
+	if err != nil {
+		return nil, fmt.Errorf("MountPointPath: %w; mount the share or correct the setting", err)
+	}
+	if err := b.writable(); err != nil {
+		m.close()
+		return nil, err
+	}
+	m.settled.Store(m.isMountPoint() || m.hasDirectory())
+	return m, nil
+}
+
 // check returns the mount if its path still leads to it. A process whose share
 // was unmounted, or mounted over, would otherwise go on in a tree that nobody
 // else sees.
@@ -85,7 +99,7 @@ func (b *Backend) check() (*mount, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mount root not found: %w", err)
 	}
-	if id != m.id {
+	if m == nil || id != m.id {
 		return b.reopen(m)
 	}
 	return m, nil
@@ -94,12 +108,20 @@ func (b *Backend) check() (*mount, error) {
 // reopen replaces a mount whose handle went stale or whose share was mounted
 // anew. It accepts the same directory, or one with the same inode number on a
 // filesystem of the same type under another device number, which is what a
-// share looks like after it was unmounted and mounted again.
+// share looks like after it was unmounted and mounted again. Where nothing is
+// known of the old one, or there is none, it accepts any.
 func (b *Backend) reopen(old *mount) (*mount, error) {
 	b.reopens.Lock()
 	defer b.reopens.Unlock()
 	if m := b.mount.Load(); m != old {
 		return m, nil // another goroutine was here first
+	}
+	if old == nil || !old.known() {
+		m, err := b.openFirst()
+		if err == nil {
+			b.replace(old, m)
+		}
+		return m, err
 	}
 	m, err := b.openMount()
 	if err != nil {
@@ -111,9 +133,17 @@ func (b *Backend) reopen(old *mount) (*mount, error) {
 			"is the share mounted? (restart after changing the mount)", b.path)
 	}
 	m.settled.Store(m.id == old.id && old.settled.Load())
-	b.mount.Store(m)
-	old.close()
+	b.replace(old, m)
 	return m, nil
+}
+
+// replace puts a mount in the place of an old one, if there is any. The caller
+// holds reopens.
+func (b *Backend) replace(old, m *mount) {
+	b.mount.Store(m)
+	if old != nil {
+		old.close()
+	}
 }
 
 // fsType is the type of the filesystem, or -1 where the handle no longer says.
@@ -151,6 +181,14 @@ func (m *mount) hasDirectory() bool {
 	}
 }
 
+// known reports whether the tree is known to be the cluster's.
+func (m *mount) known() bool {
+	if !m.settled.Load() && m.hasDirectory() {
+		m.settled.Store(true)
+	}
+	return m.settled.Load()
+}
+
 // errUnsettled is why nothing is said about a path of an empty tree.
 var errUnsettled = errors.New("mount root not found: the tree is empty and not a mount point: is the share mounted?")
 
@@ -161,10 +199,7 @@ func (m *mount) missing(err error) error {
 	switch {
 	case checkErr != nil:
 		return m.b.unavailable("", checkErr)
-	case current.settled.Load():
-		return err
-	case current.hasDirectory():
-		current.settled.Store(true)
+	case current.known():
 		return err
 	}
 	return m.b.unavailable("", fmt.Errorf("%w (%s)", errUnsettled, m.b.path))

@@ -20,7 +20,9 @@
 // is known to be the cluster's:
 //
 //   - Every call checks that the mount point path still leads to the very
-//     directory that New opened. Anything else is backends.ErrUnavailable.
+//     directory that was opened first. Anything else is
+//     backends.ErrUnavailable, unless nothing was known of that directory: an
+//     empty one, in whose place the share was mounted since.
 //   - A process that starts after the unmount opens the empty directory as its
 //     mount. So, as in the legacy, a missing body in a tree that holds no
 //     directory at all is backends.ErrUnavailable, unless the root is a mount
@@ -53,10 +55,11 @@ type Backend struct {
 	path     string // of the mount root
 	fileMode fs.FileMode
 	dirMode  fs.FileMode
+	late     bool
 
-	mount   atomic.Pointer[mount]
-	reopens sync.Mutex // held while mount is replaced
-	buffers sync.Pool  // of *[]byte
+	mount   atomic.Pointer[mount] // nil until it could be opened, which is by New unless Late
+	reopens sync.Mutex            // held while mount is replaced
+	buffers sync.Pool             // of *[]byte
 	faults  func(call, path string) error
 }
 
@@ -66,10 +69,23 @@ var (
 	_ backends.Renamer = (*Backend)(nil)
 )
 
+// Option changes how New opens a tree.
+type Option func(*options)
+
+type options struct{ late bool }
+
+// Late leaves opening the tree to its use: while the share is not mounted, or
+// its server does not answer, that is backends.ErrUnavailable.
+func Late() Option { return func(o *options) { o.late = true } }
+
 // New opens the tree at s.MountPointPath, which must be absolute, exist and be
 // writable. Zero modes mean the legacy's 0666 and 0777.
-func New(s settings.NFS) (*Backend, error) {
-	b := &Backend{name: s.Name, path: s.MountPointPath, fileMode: s.FileMode, dirMode: s.DirMode}
+func New(s settings.NFS, opts ...Option) (*Backend, error) {
+	var o options
+	for _, option := range opts {
+		option(&o)
+	}
+	b := &Backend{name: s.Name, path: s.MountPointPath, fileMode: s.FileMode, dirMode: s.DirMode, late: o.late}
 	if b.fileMode == 0 {
 		b.fileMode = 0o666
 	}
@@ -80,26 +96,29 @@ func New(s settings.NFS) (*Backend, error) {
 	if !filepath.IsAbs(b.path) {
 		return nil, b.unavailable("open", fmt.Errorf("MountPointPath %q is not an absolute path", b.path))
 	}
-	m, err := b.openMount()
-	if err != nil {
-		return nil, b.unavailable("open", fmt.Errorf("MountPointPath: %w; mount the share or correct the setting", err))
+	if o.late {
+		return b, nil
 	}
-	m.settled.Store(m.isMountPoint() || m.hasDirectory())
-	b.mount.Store(m)
-	if err := b.writable(); err != nil {
-		m.close()
+	m, err := b.openFirst()
+	if err != nil {
 		return nil, b.unavailable("open", err)
 	}
+	b.mount.Store(m)
 	return b, nil
 }
 
 // Name is the instance's name, "nfs" or "nfs:cold".
 func (b *Backend) Name() string { return b.name }
 
-// Ping checks that the mount is the one New opened, and writable.
+// Ping checks that the mount is the one that was opened first, and writable;
+// with Late also that it is not an empty directory in the place of a share.
 func (b *Backend) Ping(ctx context.Context) error {
-	return b.do(ctx, "ping", func(*mount) error {
-		if err := b.writable(); err != nil {
+	return b.do(ctx, "ping", func(m *mount) error {
+		err := b.writable()
+		if err == nil && b.late && !m.known() {
+			err = fmt.Errorf("%w (%s)", errUnsettled, b.path)
+		}
+		if err != nil {
 			return b.unavailable("ping", err)
 		}
 		return nil
@@ -116,7 +135,11 @@ func (b *Backend) writable() error {
 
 // Close releases the handle of the mount root.
 func (b *Backend) Close() error {
-	if err := b.mount.Load().close(); err != nil {
+	m := b.mount.Load()
+	if m == nil {
+		return nil
+	}
+	if err := m.close(); err != nil {
 		return b.error("close", "", err)
 	}
 	return nil

@@ -31,14 +31,15 @@ func adminHandler(ready http.Handler, metrics *observe.Metrics, profiles bool) h
 
 // readiness asks the database, without which files are served only as long as
 // their rows are remembered, and the stores, each of which takes only its own
-// files along. An access log that cannot be written takes nothing along, but
-// somebody should know.
-func readiness(s settings.Settings, c *cluster.Cluster, front *server.Server, log *accesslog.Log) http.Handler {
+// files along: all, where it is the only one. An access log that cannot be
+// written takes nothing along, but somebody should know.
+func readiness(s settings.Settings, c *cluster.Cluster, front *server.Server, log *accesslog.Log) *health.Checks {
 	checks := &health.Checks{Draining: front.Draining, List: []health.Check{
 		{Name: "database", Vital: true, Grace: s.Gateway.StaleIfError, Ping: c.Metadata().Ping},
 	}}
-	for _, b := range c.Stores().Backends() {
-		checks.List = append(checks.List, health.Check{Name: b.Name(), Ping: b.Ping})
+	stores := c.Stores().Backends()
+	for _, b := range stores {
+		checks.List = append(checks.List, health.Check{Name: b.Name(), Vital: len(stores) == 1, Ping: b.Ping})
 	}
 	if log != nil {
 		checks.List = append(checks.List, health.Check{Name: "access log", Ping: func(context.Context) error { return log.Stats().Error }})

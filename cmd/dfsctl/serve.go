@@ -3,16 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/gateway"
+	"example.com/ezdfs/internal/health"
 	"example.com/ezdfs/internal/observe"
 	"example.com/ezdfs/internal/server"
 	"example.com/ezdfs/internal/systemd"
@@ -35,6 +38,10 @@ func newServe(a *app) *cobra.Command {
 		Long: `Serve the storage files of the cluster over HTTP until SIGTERM or Ctrl-C, then
 finish the requests in flight. The settings are those of file.ini [Gateway];
 --config-php puts the define()s of an installed config.php over them.
+
+A store that cannot be used, such as a share that is not mounted, takes only its
+own files along: they are 503 until it can. Without the database serve does not
+start.
 
 The admin address answers /healthz (the process lives), /readyz (200 while
 requests are welcome, with a report as JSON) and /metrics (for Prometheus).
@@ -117,7 +124,7 @@ func (a *app) serve(ctx context.Context, s settings.Settings, f serveFlags) (err
 	defer func() { err = errors.Join(err, w.close(context.WithoutCancel(ctx))) }()
 	defer runtime.KeepAlive(make([]byte, headroom))
 	rows := gateway.NewRows(s)
-	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()), cluster.WithListeners(rows),
+	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()), cluster.WithListeners(rows), cluster.WithLateStores(),
 		cluster.WithBackendWrapper(w.services.Backend), cluster.WithDatabaseObserver(w.services.Database))
 	if err != nil {
 		return openError(ctx, s, err)
@@ -143,6 +150,7 @@ func (a *app) serve(ctx context.Context, s settings.Settings, f serveFlags) (err
 	w.add(front, files, c)
 	defer a.onHangup(func() error { return errors.Join(front.Reload(), w.log.Reopen()) })()
 	a.sayWhere(front)
+	a.sayWhatIsDown(readiness(s, c, front, w.log).Report(ctx))
 	a.tellManager("READY=1")
 	defer context.AfterFunc(ctx, func() { a.tellManager("STOPPING=1") })()
 	return front.Serve(ctx, handler, adminHandler(readiness(s, c, front, w.log), w.services.Metrics, f.pprof))
@@ -194,6 +202,15 @@ func (a *app) sayWhere(front *server.Server) {
 	}
 	for _, addr := range front.AdminAddresses() {
 		a.note("health checks and metrics on %s", where("http", addr))
+	}
+}
+
+// sayWhatIsDown tells which files cannot be served yet, and why.
+func (a *app) sayWhatIsDown(report health.Report) {
+	for _, name := range slices.Sorted(maps.Keys(report.Components)) {
+		if component := report.Components[name]; component.Status != health.OK {
+			a.note("%s cannot be used yet: %s", name, component.Error)
+		}
 	}
 }
 

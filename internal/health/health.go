@@ -9,6 +9,7 @@ package health
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -25,7 +26,7 @@ const (
 	Draining Status = "draining" // this process is about to end
 )
 
-// Check asks one component.
+// Check asks one component. Names differ.
 type Check struct {
 	Name string
 	// Vital says that nothing can be served while the component is down, once
@@ -64,6 +65,8 @@ type Checks struct {
 	report Report
 	asked  time.Time
 	downs  map[string]time.Time // since when a component is down
+
+	waiting sync.Map // name → whether it is still being asked, from before
 }
 
 // Live answers /healthz: the process lives.
@@ -111,7 +114,7 @@ func (c *Checks) ask(ctx context.Context) Report {
 	components := make([]Component, len(c.List))
 	var asking sync.WaitGroup
 	for i, check := range c.List {
-		asking.Go(func() { components[i] = check.ask(ctx) })
+		asking.Go(func() { components[i] = c.askOne(ctx, check) })
 	}
 	asking.Wait()
 	report := Report{Status: OK, Components: map[string]Component{}}
@@ -144,9 +147,27 @@ func (c *Checks) down(name string, status Status) time.Duration {
 	return time.Since(c.downs[name])
 }
 
-func (c Check) ask(ctx context.Context) Component {
+// errSilent is what is said of a component that does not answer in time.
+var errSilent = errors.New("no answer")
+
+// askOne asks a component. One that does not even heed its context, as a
+// network mount whose server is gone, is left behind, and not asked again before
+// it answers.
+func (c *Checks) askOne(ctx context.Context, check Check) Component {
 	begin := time.Now()
-	err := c.Ping(ctx)
+	err := errSilent
+	if _, waiting := c.waiting.LoadOrStore(check.Name, true); !waiting {
+		answer := make(chan error, 1)
+		go func() {
+			err := check.Ping(ctx)
+			c.waiting.Delete(check.Name)
+			answer <- err
+		}()
+		select {
+		case err = <-answer:
+		case <-ctx.Done():
+		}
+	}
 	found := Component{Status: OK, Seconds: time.Since(begin).Seconds()}
 	if err != nil {
 		found.Status, found.Error = Down, err.Error()

@@ -118,6 +118,33 @@ func TestTimeout(t *testing.T) {
 }
 
 // TestKeep: many who ask at once, or soon after, make one question.
+// TestHang: a component that does not even heed its context holds up nobody, is
+// asked by one at a time, and is back when it answers.
+func TestHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var asked atomic.Int64
+		h := &health.Checks{List: []health.Check{{Name: "db", Vital: true, Ping: up}, {Name: "nfs", Ping: func(context.Context) error {
+			asked.Add(1)
+			<-release
+			return nil
+		}}}}
+		for range 3 {
+			begin := time.Now()
+			code, report := get(t, h)
+			if code != 200 || report.Status != health.Degraded || report.Components["nfs"].Error != "no answer" || time.Since(begin) > 2*time.Second {
+				t.Errorf("%d %+v after %v", code, report, time.Since(begin))
+			}
+			time.Sleep(time.Second)
+		}
+		close(release)
+		time.Sleep(2 * time.Second)
+		if code, report := get(t, h); code != 200 || report.Status != health.OK || asked.Load() != 2 {
+			t.Errorf("%d %+v, asked %d times", code, report, asked.Load())
+		}
+	})
+}
+
 func TestKeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
