@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func measure(t *testing.T, wrk string, l load, s *server) result {
 		t.Fatal(err)
 	}
 	url := "http://" + s.address + l.path
-	args := []string{"-t1", "-c" + strconv.Itoa(l.connections), "-d" + duration().String(), "-s", file}
+	args := []string{"-t" + strconv.Itoa(runtime.NumCPU()), "-c" + strconv.Itoa(l.connections), "-d" + duration().String(), "-s", file}
 	for _, h := range l.headers {
 		args = append(args, "-H", h)
 	}
