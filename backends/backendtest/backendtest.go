@@ -55,6 +55,9 @@ type Harness struct {
 	// StagesInMemory: a small body is staged without asking the store, so that
 	// a broken store shows when it is published.
 	StagesInMemory bool
+	// IgnoresCreate: the service does not know the condition of PublishNew and
+	// replaces what is there.
+	IgnoresCreate bool
 	// Dispatches: the backend stands for others, so errors name the one that
 	// was asked and what it was asked to do.
 	Dispatches bool
@@ -82,6 +85,7 @@ func Run(t *testing.T, h Harness) {
 		tests []test
 	}{
 		{"Stage", stageTests},
+		{"Create", createTests},
 		{"Read", readTests},
 		{"Names", nameTests},
 		{"Delete", deleteTests},

@@ -315,14 +315,13 @@ func (m *Migration) publishOne(ctx context.Context, f *file) error {
 
 // create publishes where there is no body, or replaces what is out of date.
 func (m *Migration) create(ctx context.Context, f *file) error {
+	publish := f.staged.Publish
 	creator, creates := f.staged.(backends.Creator)
-	switch {
-	case f.replace:
-	case creates && m.creates:
-		err := creator.PublishNew(ctx)
-		f.published = !errors.Is(err, fs.ErrExist)
-		return err
-	default:
+	if creates = creates && m.creates && !f.replace; creates {
+		publish = creator.PublishNew
+	}
+	// The probe was small, and some services know the condition of those alone.
+	if !f.replace && !(creates && f.staged.Size() <= smallBody) {
 		_, err := m.to.Stat(ctx, f.row.Name)
 		if err == nil {
 			return fs.ErrExist
@@ -331,8 +330,9 @@ func (m *Migration) create(ctx context.Context, f *file) error {
 			return err
 		}
 	}
-	f.published = true // even after an error: the answer may be lost
-	return f.staged.Publish(ctx)
+	err := publish(ctx)
+	f.published = !errors.Is(err, fs.ErrExist) // the answer may be lost
+	return err
 }
 
 // discard drops what was staged and not published.
