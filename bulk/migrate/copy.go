@@ -38,7 +38,7 @@ type file struct {
 	look      bool // at the target before anything is read
 	replace   bool // what the target has is out of date
 	published bool // or tried to
-	tries     int // that failed
+	tries     int  // that failed
 }
 
 // maxTries is how often a file may fail by something that may pass.
