@@ -49,10 +49,15 @@ func (p Problem) String() string {
 
 // Check lists everything wrong with the settings of a site, errors first, as
 // far as files and directories tell it; it reaches no database and no bucket.
-// A mount that does not answer before ctx is done is a problem too.
-func Check(ctx context.Context, opts Options) []Problem {
+// A mount that does not answer before ctx is done is a problem too. What changes
+// the settings once they are loaded, such as the constants of a config.php, is
+// told by changes.
+func Check(ctx context.Context, opts Options, changes ...func(*Settings)) []Problem {
 	c := &checker{ctx: ctx, loader: newLoader(opts)}
 	c.load()
+	for _, change := range changes {
+		change(&c.settings)
+	}
 	return c.check()
 }
 
@@ -71,7 +76,7 @@ func (c *checker) check() []Problem {
 	if len(c.docs) > 0 {
 		for _, check := range []func(){
 			c.checkWarnings, c.checkNames, c.checkValues, c.checkSite, c.checkDatabase,
-			c.checkMounts, c.checkBuckets, c.checkSharedStores, c.checkRules, c.checkMigrations, c.checkListeners, c.checkTargets, c.checkSecretFiles, c.checkCDN,
+			c.checkMounts, c.checkBuckets, c.checkSharedStores, c.checkRules, c.checkMigrations, c.checkListeners, c.checkGateway, c.checkTargets, c.checkSecretFiles, c.checkCDN,
 		} {
 			check()
 		}

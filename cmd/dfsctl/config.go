@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"example.com/ezdfs/internal/doctor"
+	"example.com/ezdfs/phpconfig"
 	"example.com/ezdfs/settings"
 )
 
@@ -62,13 +66,15 @@ func (a *app) printEntries(entries []settings.Entry, origin bool) {
 const mountPatience = 10 * time.Second
 
 func newConfigCheck(a *app) *cobra.Command {
-	return &cobra.Command{
+	var configPHP []string
+	c := &cobra.Command{
 		Use: "check", Short: "List everything wrong with the settings", Args: arguments(0, 0),
 		Long: `List everything that is wrong with the settings, errors first, each with the file
 and line and what to do. No database and no bucket is reached; doctor does that.
+--config-php looks at the settings as dfsctl serve has them with it.
 The exit code is 4 when anything is listed, be it a warning.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := a.checkSettings(cmd.Context())
+			found, err := a.checkSettings(cmd.Context(), configPHP)
 			if err != nil {
 				return err
 			}
@@ -84,11 +90,16 @@ The exit code is 4 when anything is listed, be it a warning.`,
 			return countFound(found, func(p settings.Problem) bool { return p.Severity == settings.SeverityError })
 		},
 	}
+	c.Flags().StringArrayVar(&configPHP, "config-php", nil, configPHPUsage)
+	return c
 }
+
+// configPHPUsage is that of --config-php.
+const configPHPUsage = "config.php or config.cluster.php `FILE` whose settings count too; repeatable, in PHP's order"
 
 // checkSettings lists what is wrong; a settings directory that is not there is
 // an error of its own.
-func (a *app) checkSettings(ctx context.Context) ([]settings.Problem, error) {
+func (a *app) checkSettings(ctx context.Context, configPHP []string) ([]settings.Problem, error) {
 	options, err := a.options()
 	if err != nil {
 		return nil, err
@@ -98,14 +109,47 @@ func (a *app) checkSettings(ctx context.Context) ([]settings.Problem, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, mountPatience)
 	defer cancel()
-	found := settings.Check(ctx, options)
+	var php []settings.Problem
+	apply := func(s *settings.Settings) { php = applyPHP(s, configPHP) }
+	found := settings.Check(ctx, options, apply)
 	if s, err := settings.Load(options); err == nil {
+		apply(&s)
 		found = slices.Concat(doctor.WrongSettings(s), doctor.WrongTargets(ctx, s, found), found)
 	}
+	found = slices.Concat(php, found)
+	slices.SortStableFunc(found, func(a, b settings.Problem) int { return cmp.Compare(a.Severity, b.Severity) })
 	if found == nil {
 		found = []settings.Problem{}
 	}
 	return found, nil
+}
+
+// applyPHP puts the constants of PHP's gateway over the settings and lists what
+// is wrong with them.
+func applyPHP(s *settings.Settings, files []string) (found []settings.Problem) {
+	if len(files) == 0 {
+		return nil
+	}
+	add := func(severity settings.Severity, err error) {
+		var line *phpconfig.LineError
+		if errors.As(err, &line) {
+			found = append(found, settings.Problem{Severity: severity, Origin: line.Origin, Message: strings.TrimPrefix(line.Error(), line.Origin.String()+": ")})
+		} else {
+			found = append(found, settings.Problem{Severity: severity, Message: err.Error()})
+		}
+	}
+	warnings, err := phpconfig.Apply(s, files...)
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range several.Unwrap() {
+			add(settings.SeverityError, err)
+		}
+	} else if err != nil {
+		add(settings.SeverityError, err)
+	}
+	for _, warning := range warnings {
+		add(settings.SeverityWarning, warning)
+	}
+	return found
 }
 
 // countFound is the error of a check that found something.

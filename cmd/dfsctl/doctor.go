@@ -20,7 +20,7 @@ written unless --write is given. A service that hangs is given ten
 seconds. The exit code is 4 when something fails.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			found, err := a.checkSettings(ctx)
+			found, err := a.checkSettings(ctx, nil)
 			if err != nil {
 				return err
 			}

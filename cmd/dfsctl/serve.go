@@ -68,7 +68,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT, over HTTP.`,
 	flags := c.Flags()
 	flags.StringVar(&f.listen, "listen", "", "`ADDRESS` to serve on: host:port, :port, unix:/path; several separated by commas")
 	flags.StringVar(&f.adminListen, "admin-listen", "", "`ADDRESS` of health checks and metrics; none for nowhere")
-	flags.StringArrayVar(&f.configPHP, "config-php", nil, "config.php or config.cluster.php `FILE` whose settings count too; repeatable, in PHP's order")
+	flags.StringArrayVar(&f.configPHP, "config-php", nil, configPHPUsage)
 	flags.BoolVar(&f.noCDN, "no-cdn", false, "push no changes to caches and CDNs")
 	flags.BoolVar(&f.reusePort, "reuse-port", false, "take the addresses over from the process that listens there, which is to end then")
 	flags.BoolVar(&f.pprof, "pprof", false, "serve profiles under /debug/pprof/ on the admin address")
@@ -180,12 +180,13 @@ func (a *app) serverOptions(s settings.Settings) (server.Options, error) {
 	return options, err
 }
 
-// listenError is wrong configuration where an address is none or a file is
-// missing; that another program is there already is a failure.
+// listenError is wrong configuration where an address is none or a certificate
+// cannot be used; that another program is there already is a failure.
 func listenError(err error) error {
 	var address *server.AddressError
+	var certificate *server.CertificateError
 	var dns *net.DNSError
-	if errors.As(err, &address) || errors.As(err, &dns) || errors.Is(err, os.ErrNotExist) {
+	if errors.As(err, &address) || errors.As(err, &certificate) || errors.As(err, &dns) || errors.Is(err, os.ErrNotExist) {
 		return &usageError{err}
 	}
 	return err

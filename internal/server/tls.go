@@ -23,6 +23,18 @@ type certificate struct {
 	checked time.Time
 }
 
+// CertificateError says that a certificate cannot be used.
+type CertificateError struct {
+	Certificate, Key string // files
+	Err              error
+}
+
+func (e *CertificateError) Error() string {
+	return fmt.Sprintf("[Gateway] TLSCertificate %s, TLSKey %s: %v", e.Certificate, e.Key, e.Err)
+}
+
+func (e *CertificateError) Unwrap() error { return e.Err }
+
 // stamp tells whether a file has changed.
 type stamp struct {
 	modified time.Time
@@ -73,7 +85,7 @@ func (c *certificate) read() error {
 	stamps := c.look()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return fmt.Errorf("[Gateway] TLSCertificate %s, TLSKey %s: %w", c.certFile, c.keyFile, err)
+		return &CertificateError{c.certFile, c.keyFile, err}
 	}
 	c.pair, c.stamps = &pair, stamps
 	return nil
