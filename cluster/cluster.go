@@ -64,6 +64,7 @@ type Cluster struct {
 	end        context.CancelFunc
 	running    sync.WaitGroup // what goes on in the background
 
+	trash             *trashes // nil for none
 	local             *localcache.Cache
 	fills             singleflight.Group // of local copies
 	flights           flights            // generations of this process
@@ -144,7 +145,7 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 		return nil, errors.Join(err, c.closeParts(meta, stores, local))
 	}
 	c.use(meta, stores, s)
-	c.local = local
+	c.local, c.trash = local, newTrashes(s, c.logger)
 	listeners, err := c.openListeners(s)
 	if c.listeners = slices.Concat(listeners, c.listeners); err != nil {
 		return nil, errors.Join(err, c.closeParts(meta, stores, local))
@@ -157,7 +158,8 @@ func Open(ctx context.Context, s settings.Settings, options ...Option) (*Cluster
 
 // New builds a cluster of parts that are open already; Close closes them. Of
 // the settings it uses the site root, MaxCopyRetries and what is about stale
-// caches; it has the listeners of the options and keeps no local copies.
+// caches; it has the listeners of the options, keeps no local copies, and knows
+// of no trash.
 func New(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings, options ...Option) *Cluster {
 	c := apply(options)
 	c.use(meta, stores, s)
@@ -241,7 +243,7 @@ func (c *Cluster) Close() error {
 		errs = append(errs, c.feed.Close())
 	}
 	errs = append(errs, c.hub.Close(context.Background())) // bounded by its drain timeout
-	return errors.Join(append(errs, c.local.Close(), c.stores.Close(), c.meta.Close())...)
+	return errors.Join(append(errs, c.trash.close(), c.local.Close(), c.stores.Close(), c.meta.Close())...)
 }
 
 // Listeners tells how each listener fares.
@@ -303,6 +305,8 @@ const (
 	stepStaged    step = "staged"    // the body is staged, nothing is locked
 	stepLocked    step = "locked"    // the rows are locked or inserted
 	stepPublished step = "published" // the body is visible, the row not committed
+	stepIntended  step = "intended"  // it is recorded which bodies go into the trash, and where
+	stepTrashed   step = "trashed"   // the bodies are in the trash, and perhaps in their places still
 	stepDeleted   step = "deleted"   // the bodies are gone, their rows not
 	stepMoved     step = "moved"     // the move is committed, the source not purged
 	stepCommitted step = "committed"

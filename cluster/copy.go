@@ -213,7 +213,7 @@ func (t *transfer) record(tx *metadata.Tx) error {
 func (t *transfer) purgeSource(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendTimeout)
 	defer cancel()
-	batch, err := t.c.purge(ctx, []metadata.Row{t.src}, time.Time{})
+	batch, err := t.c.purge(ctx, []metadata.Row{t.src}, time.Time{}, nil)
 	if err = errors.Join(err, batch.err()); err != nil {
 		t.c.logger.WarnContext(ctx, "the source of a move is left to the next purge", "path", t.src.Name, "error", err)
 	}

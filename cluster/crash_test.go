@@ -188,7 +188,11 @@ func playCrash(ctx context.Context, s settings.Settings, args []string) error {
 			select {}
 		}
 	}
-	if err := crashes[operation].run(ctx, c, path, other); err != nil {
+	crash, ok := crashes[operation]
+	if !ok {
+		crash = trashCrashes[operation]
+	}
+	if err := crash.run(ctx, c, path, other); err != nil {
 		return err
 	}
 	return fmt.Errorf("%s never reached %q", operation, at)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -175,8 +176,14 @@ func (b PurgeBatch) storeGone() bool {
 // locked, and last changed before that time unless it is zero. The error is
 // not a single path's: the database's, or that of stores of which none answers,
 // which would keep the next batch waiting too.
+//
+// Where a backend has a trash its bodies move there instead of being deleted.
 func (c *Cluster) PurgeRows(ctx context.Context, rows []metadata.Row, before time.Time) (PurgeBatch, error) {
-	batch, err := c.purge(ctx, rows, before)
+	intents, err := c.intend(ctx, rows, before)
+	if err != nil {
+		return PurgeBatch{}, err
+	}
+	batch, err := c.purge(ctx, rows, before, intents)
 	if err == nil && batch.storeGone() {
 		err = batch.err()
 	}
@@ -186,7 +193,7 @@ func (c *Cluster) PurgeRows(ctx context.Context, rows []metadata.Row, before tim
 // purge is PurgeRows for stores that answer. Everything in it can be run
 // again, so a deadlock after the bodies went is no harm: the rows are locked
 // and looked at anew.
-func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Time) (PurgeBatch, error) {
+func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Time, trash *intents) (PurgeBatch, error) {
 	var batch PurgeBatch
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
 		batch = PurgeBatch{}
@@ -194,7 +201,7 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 		if err != nil {
 			return err
 		}
-		locked = slices.DeleteFunc(locked, func(row metadata.Row) bool { return !doomed(row, before) })
+		locked = slices.DeleteFunc(locked, func(row metadata.Row) bool { return !doomed(row, before) || !trash.knows(row.Name) })
 		keep, claimed, err := c.liveElsewhere(tx, locked)
 		if err != nil {
 			return err
@@ -205,10 +212,14 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 		if err := tx.Hold(); err != nil {
 			return err
 		}
-		if batch, err = c.deleteBodies(tx.Context(), locked, keep); err != nil {
+		failed := c.toTrash(tx.Context(), locked, keep, trash)
+		if batch, err = c.deleteBodies(tx.Context(), locked, keep, failed); err != nil {
 			return err
 		}
 		c.step(stepDeleted)
+		if err := trash.settle(tx); err != nil {
+			return err
+		}
 		if _, err := tx.Delete(claimed...); err != nil {
 			return err
 		}
@@ -267,13 +278,14 @@ func (c *Cluster) liveElsewhere(tx *metadata.Tx, rows []metadata.Row) (keep map[
 	return keep, claimed, err
 }
 
-// deleteBodies deletes the bodies of the rows but those in keep. Only an error
-// that names no path is returned.
-func (c *Cluster) deleteBodies(ctx context.Context, rows []metadata.Row, keep map[string]bool) (PurgeBatch, error) {
-	var batch PurgeBatch
+// deleteBodies deletes the bodies of the rows but those in keep, and those of
+// which failed says that they may not go. Only an error that names no path is
+// returned.
+func (c *Cluster) deleteBodies(ctx context.Context, rows []metadata.Row, keep map[string]bool, failed map[string]error) (PurgeBatch, error) {
+	batch := PurgeBatch{Failed: failed}
 	paths := make([]string, 0, len(rows))
 	for _, row := range rows {
-		if !keep[row.Name] {
+		if !keep[row.Name] && failed[row.Name] == nil {
 			paths = append(paths, row.Name)
 		}
 	}
@@ -282,7 +294,9 @@ func (c *Cluster) deleteBodies(ctx context.Context, rows []metadata.Row, keep ma
 		if !errors.As(err, &perPath) {
 			return batch, err
 		}
-		batch.Failed = perPath.Failed
+		batch.Failed = make(map[string]error, len(failed)+len(perPath.Failed))
+		maps.Copy(batch.Failed, failed)
+		maps.Copy(batch.Failed, perPath.Failed)
 	}
 	for _, row := range rows {
 		if batch.Failed[row.Name] == nil {

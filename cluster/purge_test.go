@@ -120,7 +120,7 @@ func TestPurgeSparesWhatIsStoredAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.mustStore(t, path, "new")
-			batch, err := c.purge(t.Context(), []metadata.Row{row}, time.Time{})
+			batch, err := c.PurgeRows(t.Context(), []metadata.Row{row}, time.Time{})
 			if err != nil || len(batch.Removed) != 0 {
 				t.Errorf("purged %v, %v", batch.Removed, err)
 			}

@@ -107,7 +107,8 @@ func TestCheckSchemaOfLegacySchemas(t *testing.T) {
 		}
 		return append(all, journal, "warning ezdfs_state: does not exist, so the journal is never pruned",
 			"warning ezdfs_cdn_delivery: does not exist, so no cache or CDN can be told of changes",
-			"warning ezdfs_migration: or ezdfs_migration_range does not exist, so nothing can migrate")
+			"warning ezdfs_migration: or ezdfs_migration_range does not exist, so nothing can migrate",
+			"warning ezdfs_trash: does not exist, so nothing can be put into a trash")
 	}
 	const narrow = "warning its charset %s lacks characters that file names may have; such names are refused"
 	utf8, latin1 := fmt.Sprintf(narrow, "utf8mb3"), fmt.Sprintf(narrow, "latin1")

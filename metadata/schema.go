@@ -15,6 +15,7 @@ type schemaInfo struct {
 	state      bool // there is a table of it
 	ledger     bool // there is one
 	migrations bool // there are both tables
+	trash      bool // there is one
 	at         time.Time
 }
 
@@ -52,13 +53,14 @@ func (s *Store) inspect(ctx context.Context, q queryer) error {
 	_, ledger := found[ledgerTable]
 	_, migration := found[migrationTable]
 	_, ranges := found[rangeTable]
-	s.schema.Store(&schemaInfo{tables: found, journal: journal, state: state, ledger: ledger, migrations: migration && ranges, at: at})
+	_, trash := found[trashTable]
+	s.schema.Store(&schemaInfo{tables: found, journal: journal, state: state, ledger: ledger, migrations: migration && ranges, trash: trash, at: at})
 	return nil
 }
 
 // ownTables are those that are not the legacy's.
 func ownTables() []string {
-	return []string{journalTable, stateTable, ledgerTable, migrationTable, rangeTable}
+	return []string{journalTable, stateTable, ledgerTable, migrationTable, rangeTable, trashTable}
 }
 
 // lacksTables reports whether a legacy table did not exist when the store last

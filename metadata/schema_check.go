@@ -102,6 +102,9 @@ func (info *schemaInfo) missing() (problems []Problem) {
 	if !info.migrations {
 		problems = append(problems, Problem{SeverityWarning, migrationTable, "or " + rangeTable + " does not exist, so nothing can migrate", create})
 	}
+	if !info.trash {
+		problems = append(problems, Problem{SeverityWarning, trashTable, "does not exist, so nothing can be put into a trash", create})
+	}
 	return problems
 }
 

@@ -76,7 +76,7 @@ func (c *checker) check() []Problem {
 	if len(c.docs) > 0 {
 		for _, check := range []func(){
 			c.checkWarnings, c.checkNames, c.checkValues, c.checkSite, c.checkDatabase,
-			c.checkMounts, c.checkBuckets, c.checkSharedStores, c.checkRules, c.checkMigrations, c.checkListeners, c.checkGateway, c.checkTargets, c.checkSecretFiles, c.checkCDN,
+			c.checkMounts, c.checkBuckets, c.checkSharedStores, c.checkTrash, c.checkRules, c.checkMigrations, c.checkListeners, c.checkGateway, c.checkTargets, c.checkSecretFiles, c.checkCDN,
 		} {
 			check()
 		}

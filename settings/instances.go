@@ -46,7 +46,7 @@ func (l *loader) candidates(k kind, routed map[string]bool) []string {
 }
 
 // instance reads one instance. The default NFS tree has no group of its own:
-// its mount is that of the cluster, its modes are those of site.ini, which
+// its mount and trash are those of the cluster, its modes are those of site.ini, which
 // named trees have too unless they say otherwise.
 func (l *loader) instance(k kind, name string) reflect.Value {
 	fields := reflect.New(k.elem).Elem()
@@ -54,7 +54,7 @@ func (l *loader) instance(k kind, name string) reflect.Value {
 	if nfs, ok := fields.Addr().Interface().(*NFS); ok {
 		nfs.FileMode, nfs.DirMode = l.settings.Files.FileMode, l.settings.Files.DirMode
 		if name == k.name {
-			nfs.MountPointPath = l.settings.DFS.MountPointPath
+			nfs.MountPointPath, nfs.Trash = l.settings.DFS.MountPointPath, l.settings.DFS.Trash
 		}
 	}
 	if group := k.groupOf(name); group != "" {

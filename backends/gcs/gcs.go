@@ -79,6 +79,7 @@ func New(ctx context.Context, cfg settings.GCS, opts ...Option) (*Backend, error
 	if cfg.Name == "" {
 		cfg.Name = "gcs"
 	}
+	cfg.Trash = strings.Trim(cfg.Trash, "/")
 	b := &Backend{cfg: cfg, opts: newOptions(opts)}
 	if cfg.Bucket == "" {
 		return nil, b.configError(errors.New("setting Bucket is empty"))
@@ -134,7 +135,7 @@ const maxName = 1024
 // check refuses the paths that no backend takes and those that make a name the
 // service does not allow, before it is asked.
 func (b *Backend) check(op, path string) error {
-	if err := backends.CheckPath(b.cfg.Name, op, path); err != nil {
+	if err := backends.CheckVisible(b.cfg.Name, op, path, b.cfg.Trash); err != nil {
 		return err
 	}
 	var err error

@@ -18,27 +18,41 @@ import (
 // consoles make) are left out.
 func (b *Backend) List(ctx context.Context, prefix, after string) iter.Seq2[backends.Info, error] {
 	return func(yield func(backends.Info, error) bool) {
-		it := b.bucket.Objects(ctx, b.query(prefix, after))
-		it.PageInfo().MaxSize = b.opts.pageSize
-		for {
-			attrs, err := it.Next()
-			if errors.Is(err, iterator.Done) {
-				return
-			}
-			if err == nil {
-				err = ctx.Err() // a page goes on when its context has ended
-			}
-			if err != nil {
-				yield(backends.Info{}, b.unavailable(ctx, "list", prefix, err))
-				return
-			}
-			path := strings.TrimPrefix(attrs.Name, b.cfg.Prefix)
-			if path <= after || !strings.HasPrefix(path, prefix) || !backends.ValidPath(path) {
+		for more := true; more; after = backends.AfterTrash(b.cfg.Trash) {
+			more = b.list(ctx, prefix, after, yield)
+		}
+	}
+}
+
+// list is List up to the trash. It reports whether it met that, and something
+// may follow.
+func (b *Backend) list(ctx context.Context, prefix, after string, yield func(backends.Info, error) bool) (more bool) {
+	it := b.bucket.Objects(ctx, b.query(prefix, after))
+	it.PageInfo().MaxSize = b.opts.pageSize
+	for {
+		attrs, err := it.Next()
+		if errors.Is(err, iterator.Done) {
+			return false
+		}
+		if err == nil {
+			err = ctx.Err() // a page goes on when its context has ended
+		}
+		if err != nil {
+			yield(backends.Info{}, b.unavailable(ctx, "list", prefix, err))
+			return false
+		}
+		path := strings.TrimPrefix(attrs.Name, b.cfg.Prefix)
+		if path <= after || !strings.HasPrefix(path, prefix) || !backends.ValidPath(path) {
+			continue
+		}
+		if backends.InTrash(path, b.cfg.Trash) {
+			if path > backends.AfterTrash(b.cfg.Trash) {
 				continue
 			}
-			if !yield(infoOf(path, attrs), nil) {
-				return
-			}
+			return true
+		}
+		if !yield(infoOf(path, attrs), nil) {
+			return false
 		}
 	}
 }

@@ -19,7 +19,7 @@ const copyChunk = 64 << 20
 // StageCopy copies the file at src to a temporary file beside dst inside the
 // kernel, on the NFS server where that can.
 func (b *Backend) StageCopy(ctx context.Context, src, dst string) (backends.Staged, backends.Info, error) {
-	if err := errors.Join(backends.CheckPath(b.name, "copy", src), backends.CheckPath(b.name, "copy", dst)); err != nil {
+	if err := errors.Join(b.checkPath("copy", src), b.checkPath("copy", dst)); err != nil {
 		return nil, backends.Info{}, err
 	}
 	opened, err := b.Open(ctx, src, 0, -1)
@@ -64,7 +64,7 @@ func (b *Backend) copy(ctx context.Context, f *os.File, r *reader) error {
 // Rename renames the file at src and removes the directories that became
 // empty.
 func (b *Backend) Rename(ctx context.Context, src, dst string) error {
-	if err := backends.CheckPath(b.name, "rename", src); err != nil {
+	if err := b.checkPath("rename", src); err != nil {
 		return err
 	}
 	if err := b.checkTarget("rename", dst); err != nil {

@@ -63,7 +63,7 @@ func (d *deletion) all(ctx context.Context, paths []string) {
 }
 
 func (d *deletion) delete(ctx context.Context, path string) error {
-	if err := backends.CheckPath(d.b.name, "delete", path); err != nil {
+	if err := d.b.checkPath("delete", path); err != nil {
 		return err
 	}
 	name, base := split(path)

@@ -46,7 +46,7 @@ func (w *walk) start(m *mount) error {
 	top := "."
 	if i := strings.LastIndexByte(w.prefix, '/'); i >= 0 {
 		top = w.prefix[:i]
-		if !backends.ValidPath(top) {
+		if w.b.checkPath("list", top) != nil {
 			return nil
 		}
 	}
@@ -162,6 +162,8 @@ func (w *walk) wants(dir string, entry fs.DirEntry) (string, bool) {
 	}
 	path := join(dir, name)
 	switch {
+	case path == w.b.trash:
+		return "", false
 	case entry.IsDir():
 		path += "/"
 		below := strings.HasPrefix(path, w.prefix) || strings.HasPrefix(w.prefix, path)

@@ -40,6 +40,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -56,6 +57,7 @@ type Backend struct {
 	fileMode fs.FileMode
 	dirMode  fs.FileMode
 	late     bool
+	trash    string // what is hidden, "" for nothing
 
 	mount   atomic.Pointer[mount] // nil until it could be opened, which is by New unless Late
 	reopens sync.Mutex            // held while mount is replaced
@@ -85,7 +87,10 @@ func New(s settings.NFS, opts ...Option) (*Backend, error) {
 	for _, option := range opts {
 		option(&o)
 	}
-	b := &Backend{name: s.Name, path: s.MountPointPath, fileMode: s.FileMode, dirMode: s.DirMode, late: o.late}
+	b := &Backend{
+		name: s.Name, path: s.MountPointPath, fileMode: s.FileMode, dirMode: s.DirMode, late: o.late,
+		trash: strings.Trim(s.Trash, "/"),
+	}
 	if b.fileMode == 0 {
 		b.fileMode = 0o666
 	}
@@ -109,6 +114,11 @@ func New(s settings.NFS, opts ...Option) (*Backend, error) {
 
 // Name is the instance's name, "nfs" or "nfs:cold".
 func (b *Backend) Name() string { return b.name }
+
+// checkPath refuses a path that no body can have.
+func (b *Backend) checkPath(op, path string) error {
+	return backends.CheckVisible(b.name, op, path, b.trash)
+}
 
 // Ping checks that the mount is the one that was opened first, and writable;
 // with Late also that it is not an empty directory in the place of a share.

@@ -17,7 +17,7 @@ import (
 
 // Stat describes the body at path. A directory is not a body.
 func (b *Backend) Stat(ctx context.Context, path string) (backends.Info, error) {
-	if err := backends.CheckPath(b.name, "stat", path); err != nil {
+	if err := b.checkPath("stat", path); err != nil {
 		return backends.Info{}, err
 	}
 	var info backends.Info
@@ -192,7 +192,7 @@ func version(st *unix.Stat_t) string {
 // another file. Copying the reader to a network connection or to a file lets
 // the kernel move the bytes.
 func (b *Backend) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
-	if err := backends.CheckPath(b.name, "open", path); err != nil {
+	if err := b.checkPath("open", path); err != nil {
 		return nil, err
 	}
 	if offset < 0 {

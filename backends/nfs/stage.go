@@ -62,7 +62,7 @@ func (b *Backend) create(ctx context.Context, path, op string, attrs backends.At
 
 // checkTarget checks a path at which a body is to be.
 func (b *Backend) checkTarget(op, path string) error {
-	if err := backends.CheckPath(b.name, op, path); err != nil {
+	if err := b.checkPath(op, path); err != nil {
 		return err
 	}
 	if _, base := split(path); isSillyName(base) {

@@ -158,6 +158,9 @@ func (w *treeWalk) entries(d *dir, buffer []byte) (below []string, err error) {
 			return nil
 		}
 		path := base + string(name)
+		if path == w.m.b.trash {
+			return nil
+		}
 		staged := strings.HasPrefix(path[len(base):], backends.StagedPrefix)
 		if kind == entryDir {
 			if path += "/"; !staged && (inside || strings.HasPrefix(path, w.prefix) || strings.HasPrefix(w.prefix, path)) {

@@ -19,7 +19,7 @@ import (
 // by Publish, in one request; a longer one is copied part by part now.
 func (b *Backend) StageCopy(ctx context.Context, src, dst string) (backends.Staged, backends.Info, error) {
 	for _, path := range []string{src, dst} {
-		if err := backends.CheckPath(b.set.Name, "copy", path); err != nil {
+		if err := b.checkPath("copy", path); err != nil {
 			return nil, backends.Info{}, err
 		}
 	}

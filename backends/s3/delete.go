@@ -26,7 +26,7 @@ func (b *Backend) Delete(ctx context.Context, paths []string) error {
 	var batched, single []string
 	failed := map[string]error{}
 	for _, path := range paths {
-		if err := backends.CheckPath(b.set.Name, "delete", path); err != nil {
+		if err := b.checkPath("delete", path); err != nil {
 			failed[path] = err // the others go all the same
 		} else if fitsXML(*b.key(path)) {
 			batched = append(batched, path)

@@ -20,27 +20,42 @@ import (
 // paths, such as the directory markers of other tools, are left out.
 func (b *Backend) List(ctx context.Context, prefix, after string) iter.Seq2[backends.Info, error] {
 	return func(yield func(backends.Info, error) bool) {
-		last := after
-		for object, err := range b.objects(ctx, prefix, after) {
-			if err != nil {
-				yield(backends.Info{}, b.fail(ctx, "list", prefix, err))
-				return
-			}
-			path, ok := strings.CutPrefix(aws.ToString(object.Key), b.set.Prefix)
-			if !ok || !backends.ValidPath(path) {
-				continue
-			}
-			if path <= last {
-				yield(backends.Info{}, &backends.Error{Backend: b.set.Name, Op: "list", Path: path, Kind: backends.ErrUnavailable,
-					Err: fmt.Errorf("the service lists it after %q: not in byte order", last)})
-				return
-			}
-			last = path
-			if !yield(newInfo(path, aws.ToInt64(object.Size), object.ETag, nil, object.LastModified, nil), nil) {
-				return
-			}
+		for more := true; more; after = backends.AfterTrash(b.set.Trash) {
+			more = b.list(ctx, prefix, after, yield)
 		}
 	}
+}
+
+// list is List up to the trash. It reports whether it met that, and something
+// may follow.
+func (b *Backend) list(ctx context.Context, prefix, after string, yield func(backends.Info, error) bool) (more bool) {
+	last := after
+	for object, err := range b.objects(ctx, prefix, after) {
+		if err != nil {
+			yield(backends.Info{}, b.fail(ctx, "list", prefix, err))
+			return false
+		}
+		path, ok := strings.CutPrefix(aws.ToString(object.Key), b.set.Prefix)
+		if !ok || !backends.ValidPath(path) {
+			continue
+		}
+		if backends.InTrash(path, b.set.Trash) {
+			if path > backends.AfterTrash(b.set.Trash) {
+				continue
+			}
+			return true
+		}
+		if path <= last {
+			yield(backends.Info{}, &backends.Error{Backend: b.set.Name, Op: "list", Path: path, Kind: backends.ErrUnavailable,
+				Err: fmt.Errorf("the service lists it after %q: not in byte order", last)})
+			return false
+		}
+		last = path
+		if !yield(newInfo(path, aws.ToInt64(object.Size), object.ETag, nil, object.LastModified, nil), nil) {
+			return false
+		}
+	}
+	return false
 }
 
 // objects yields the objects as the service lists them, keys decoded.

@@ -22,7 +22,7 @@ import (
 // Open streams a range of the body at path. A stream that breaks is taken up
 // where it broke, from the same body or not at all.
 func (b *Backend) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
-	if err := backends.CheckPath(b.set.Name, "open", path); err != nil {
+	if err := b.checkPath("open", path); err != nil {
 		return nil, err
 	}
 	if offset < 0 {

@@ -23,6 +23,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -109,6 +110,7 @@ func New(ctx context.Context, set settings.S3, opts ...Option) (*Backend, error)
 	if set.Name == "" {
 		set.Name = "s3"
 	}
+	set.Trash = strings.Trim(set.Trash, "/")
 	if err := check(set, o.limits); err != nil {
 		return nil, err
 	}
@@ -131,6 +133,11 @@ func New(ctx context.Context, set settings.S3, opts ...Option) (*Backend, error)
 
 // Name is the instance's name in rules and messages: "s3", "s3:media".
 func (b *Backend) Name() string { return b.set.Name }
+
+// checkPath refuses a path that no body can have.
+func (b *Backend) checkPath(op, path string) error {
+	return backends.CheckVisible(b.set.Name, op, path, b.set.Trash)
+}
 
 // Ping lists at most one key: that tells, other than a HEAD of the bucket, a
 // missing bucket from refused credentials. Somebody waits for the answer, so a

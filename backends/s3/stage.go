@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // upload that Publish completes, and takes at most Concurrency parts of memory
 // meanwhile. The object remembers attrs.ModTime as user metadata.
 func (b *Backend) Stage(ctx context.Context, path string, body io.Reader, attrs backends.Attributes) (backends.Staged, error) {
-	if err := backends.CheckStage(b.set.Name, path, attrs); err != nil {
+	if err := cmp.Or(b.checkPath("stage", path), backends.CheckStage(b.set.Name, path, attrs)); err != nil {
 		return nil, err
 	}
 	in := &source{b: b, path: path, r: body, announced: attrs.Size}

@@ -11,7 +11,7 @@ import (
 
 // Stat describes the body at path.
 func (b *Backend) Stat(ctx context.Context, path string) (backends.Info, error) {
-	if err := backends.CheckPath(b.set.Name, "stat", path); err != nil {
+	if err := b.checkPath("stat", path); err != nil {
 		return backends.Info{}, err
 	}
 	_, info, err := b.head(ctx, "stat", path)

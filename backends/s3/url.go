@@ -26,7 +26,7 @@ const longestLoan = 7 * 24 * time.Hour
 
 // SignURL returns a presigned GET, valid for at most seven days.
 func (b *Backend) SignURL(ctx context.Context, path string, expires time.Duration) (string, error) {
-	if err := backends.CheckPath(b.set.Name, "sign", path); err != nil {
+	if err := b.checkPath("sign", path); err != nil {
 		return "", err
 	}
 	if err := ctx.Err(); err != nil {

@@ -35,6 +35,9 @@ that was stored a year ago and removed a minute ago is a year old.
 
   dfsctl purge --scopes all --expiry 0    everything that is expired, at once
 
+Where a backend has a Trash among its settings, contents move there: see dfsctl
+trash.
+
 The journal of changes loses what is older than [ChangeFeed] JournalRetention.
 
 What was removed stays removed: the same command goes on after an interruption.

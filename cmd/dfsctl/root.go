@@ -34,7 +34,7 @@ func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		newQuickstart, newConfig, newIni, newRoute, newSchema,
 		newPut, newGet, newCat, newStat, newLs, newCp, newMv, newRm, newURL,
-		newExpire, newPurge, newCheck, newChanges, newClusterize, newUnclusterize, newMigrate,
+		newExpire, newPurge, newTrash, newCheck, newChanges, newClusterize, newUnclusterize, newMigrate,
 		newBench,
 		newServe, newCDN, newDoctor, newVersion,
 	}

@@ -14,9 +14,9 @@ func newSchemaCreate(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "create", Short: "Create the tables that are missing", Args: arguments(0, 0),
 		Long: `Create the tables that do not exist, the two of the legacy and our own
-(ezdfs_journal, ezdfs_state, ezdfs_cdn_delivery, ezdfs_migration and
-ezdfs_migration_range), and list all of them. Those that exist stay as they are.
-An SQLite file that does not exist is created too, a MySQL database is not.`,
+(ezdfs_journal, ezdfs_state, ezdfs_cdn_delivery, ezdfs_migration,
+ezdfs_migration_range and ezdfs_trash), and list all of them. Those that exist
+stay as they are. An SQLite file that does not exist is created too, a MySQL database is not.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withDatabase(cmd.Context(), true, func(store *metadata.Store) error {
 				if err := store.CreateSchema(cmd.Context()); err != nil {

@@ -121,3 +121,22 @@ CREATE TABLE IF NOT EXISTS `ezdfs_migration_range` (
   `bytes` BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`, `first`)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- Purged files whose bodies are kept: what their rows said, and where in which
+-- backend the bodies are. `stamp` is the day of the purge, made unique for the
+-- name. An entry is written before its body moves and `pending` until the row
+-- of the file is gone.
+CREATE TABLE IF NOT EXISTS `ezdfs_trash` (
+  `name_hash` VARCHAR(34) NOT NULL,
+  `stamp` VARCHAR(32) NOT NULL,
+  `name` TEXT NOT NULL,
+  `datatype` VARCHAR(255) NOT NULL DEFAULT '',
+  `scope` VARCHAR(255) NOT NULL DEFAULT '',
+  `size` BIGINT NOT NULL DEFAULT 0,
+  `mtime` BIGINT NOT NULL DEFAULT 0,
+  `backend` VARCHAR(255) NOT NULL,
+  `location` TEXT NOT NULL,
+  `trashed` BIGINT NOT NULL,
+  `pending` TINYINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (`name_hash`, `stamp`)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

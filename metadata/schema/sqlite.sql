@@ -96,3 +96,18 @@ CREATE TABLE IF NOT EXISTS `ezdfs_migration_range` (
   `bytes` BIGINT NOT NULL DEFAULT 0,
   PRIMARY KEY (`id`, `first`)
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS `ezdfs_trash` (
+  `name_hash` VARCHAR(34) NOT NULL,
+  `stamp` VARCHAR(32) NOT NULL,
+  `name` TEXT NOT NULL,
+  `datatype` VARCHAR(255) NOT NULL DEFAULT '',
+  `scope` VARCHAR(255) NOT NULL DEFAULT '',
+  `size` BIGINT NOT NULL DEFAULT 0,
+  `mtime` BIGINT NOT NULL DEFAULT 0,
+  `backend` VARCHAR(255) NOT NULL,
+  `location` TEXT NOT NULL,
+  `trashed` BIGINT NOT NULL,
+  `pending` TINYINT NOT NULL DEFAULT 0,
+  PRIMARY KEY (`name_hash`, `stamp`)
+) WITHOUT ROWID;

@@ -1,0 +1,159 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
+)
+
+// Trash yields the purged files whose bodies are in the trash of their
+// backends, in the order of the hashes of their names and, of one name, in that
+// of their stamps.
+func (c *Cluster) Trash(ctx context.Context, filter metadata.TrashFilter) iter.Seq2[metadata.Trashed, error] {
+	return func(yield func(metadata.Trashed, error) bool) {
+		for t, err := range c.meta.Trash(ctx, filter) {
+			if err == nil && t.Pending {
+				var there bool
+				if there, err = c.inTrash(ctx, t); err == nil && !there {
+					continue // a purge has begun and not come that far
+				}
+			}
+			if !yield(t, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ExistsError says that a file cannot be restored, as there is one.
+type ExistsError struct{ Path string }
+
+func (e *ExistsError) Error() string {
+	return fmt.Sprintf("%q exists: remove it before you restore what was there", e.Path)
+}
+
+// Is makes the error an fs.ErrExist.
+func (e *ExistsError) Is(target error) bool { return target == fs.ErrExist }
+
+// Restore brings a file back from the trash, with the scope, type and
+// modification time that it had, to the backend that its path is routed to now.
+// A live file there is an *ExistsError. The body is copied, published while
+// the row is locked, and taken out of the trash when that is committed.
+func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row, error) {
+	from, err := c.trash.open(ctx, t.Backend)
+	if err != nil {
+		return metadata.Row{}, err
+	}
+	var to backends.Backend = c.stores
+	if c.Backend(t.Name) == t.Backend {
+		to = from // the same store, which copies by itself
+	}
+	staged, info, err := backends.StageCopy(ctx, from, t.Location, to, t.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return metadata.Row{}, fmt.Errorf("%q is not in the trash of %s any more: %w", t.Name, t.Backend, err)
+	}
+	if err != nil {
+		return metadata.Row{}, err
+	}
+	defer c.discard(ctx, staged, t.Name)
+	row := c.newRow(t.Name, t.Scope, t.DataType, t.ModTime)
+	row.Size = info.Size
+	if err := c.meta.CheckRow(row); err != nil {
+		return row, err
+	}
+	c.step(stepStaged)
+	err = c.publish(ctx, row, staged, func(tx *metadata.Tx) error {
+		locked, err := tx.Lock(row)
+		if err == nil && len(locked) > 0 && locked[0].Live() {
+			err = &ExistsError{t.Name}
+		}
+		return err
+	})
+	if err != nil {
+		return row, err
+	}
+	_, err = c.removeTrash(ctx, []metadata.Trashed{t})
+	return row, err
+}
+
+// TrashBatch is what one step of emptying the trash removed.
+type TrashBatch struct {
+	Removed []metadata.Trashed
+	Failed  map[string]error // by the location
+}
+
+// trashBatch is how many bodies are removed from the trash together.
+const trashBatch = 1000
+
+// EmptyTrash removes what the filter selects for good, a batch at a time.
+// The iteration ends at the first error that is not a single body's.
+func (c *Cluster) EmptyTrash(ctx context.Context, filter metadata.TrashFilter) iter.Seq2[TrashBatch, error] {
+	return func(yield func(TrashBatch, error) bool) {
+		var entries, ghosts []metadata.Trashed
+		remove := func() bool {
+			batch, err := c.removeTrash(ctx, entries)
+			entries = nil
+			return yield(batch, err) && err == nil
+		}
+		for t, err := range c.meta.Trash(ctx, filter) {
+			there := true
+			if err == nil && t.Pending {
+				there, err = c.inTrash(ctx, t)
+			}
+			switch {
+			case err != nil:
+				yield(TrashBatch{}, err)
+				return
+			case !there:
+				ghosts = append(ghosts, t)
+			default:
+				entries = append(entries, t)
+			}
+			if len(entries) == trashBatch && !remove() {
+				return
+			}
+		}
+		if len(entries) > 0 && !remove() {
+			return
+		}
+		// What a killed purge announced and never moved. One that is under way
+		// records anew what it finds missing.
+		if err := c.meta.Update(ctx, func(tx *metadata.Tx) error { return tx.DropPendingTrash(ghosts...) }); err != nil {
+			yield(TrashBatch{}, err)
+		}
+	}
+}
+
+// removeTrash deletes bodies from the trash, and then what is recorded of them.
+func (c *Cluster) removeTrash(ctx context.Context, entries []metadata.Trashed) (TrashBatch, error) {
+	batch := TrashBatch{Failed: make(map[string]error)}
+	locations := make(map[string][]string)
+	for _, t := range entries {
+		locations[t.Backend] = append(locations[t.Backend], t.Location)
+	}
+	for backend, paths := range locations {
+		b, err := c.trash.open(ctx, backend)
+		if err != nil {
+			return batch, err
+		}
+		var perPath *backends.DeleteError
+		if err := b.Delete(ctx, paths); errors.As(err, &perPath) {
+			maps.Copy(batch.Failed, perPath.Failed)
+		} else if err != nil {
+			return batch, err
+		}
+	}
+	for _, t := range entries {
+		if batch.Failed[t.Location] == nil {
+			batch.Removed = append(batch.Removed, t)
+		}
+	}
+	err := c.meta.Update(ctx, func(tx *metadata.Tx) error { return tx.DropTrash(batch.Removed...) })
+	return batch, err
+}

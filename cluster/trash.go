@@ -1,0 +1,309 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/metadata"
+	"example.com/ezdfs/settings"
+)
+
+// Where a backend has the setting Trash, purged bodies move to
+// <trash>/<day>/<path> inside it, and what their rows said into the table
+// ezdfs_trash. A table, as no store keeps attributes that all others would, a
+// body and a file of attributes beside it cannot move at once, and names are too
+// short to hold them; and so the row goes and its entry comes in one commit.
+//
+// The entry is committed, as pending, before the body moves. Whatever is killed
+// then, the body is where the row says or where the entry does: the next purge
+// of the row, which is still there, looks at both.
+
+// trashes are the trash directories of the backends and the way to them: each
+// store opened once more, without a trash, so that nothing in it is hidden.
+type trashes struct {
+	settings settings.Settings
+	logger   *slog.Logger
+	prefix   map[string]string // by the name of the backend, "" for those that delete
+
+	mu     sync.Mutex
+	opened map[string]backends.Backend
+}
+
+func newTrashes(s settings.Settings, logger *slog.Logger) *trashes {
+	t := &trashes{settings: s, logger: logger, prefix: make(map[string]string), opened: make(map[string]backends.Backend)}
+	t.settings.NFS, t.settings.S3, t.settings.GCS = maps.Clone(s.NFS), maps.Clone(s.S3), maps.Clone(s.GCS)
+	hide := func(name string, trash *string) {
+		t.prefix[name] = strings.Trim(*trash, "/")
+		*trash = ""
+	}
+	for name, conf := range t.settings.NFS {
+		hide(name, &conf.Trash)
+		t.settings.NFS[name] = conf
+	}
+	for name, conf := range t.settings.S3 {
+		hide(name, &conf.Trash)
+		t.settings.S3[name] = conf
+	}
+	for name, conf := range t.settings.GCS {
+		hide(name, &conf.Trash)
+		t.settings.GCS[name] = conf
+	}
+	return t
+}
+
+// of returns the trash directory of a backend, "" for none.
+func (t *trashes) of(backend string) string {
+	if t == nil {
+		return ""
+	}
+	return t.prefix[backend]
+}
+
+// open returns a backend whose trash can be reached. It is closed with the
+// cluster.
+func (t *trashes) open(ctx context.Context, name string) (backends.Backend, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if b := t.opened[name]; b != nil {
+		return b, nil
+	}
+	b, err := OpenBackend(ctx, t.settings, name, t.logger)
+	if err == nil {
+		t.opened[name] = b
+	}
+	return b, err
+}
+
+func (t *trashes) close() error {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for _, b := range t.opened {
+		errs = append(errs, b.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// intents are the entries of a batch that is about to be purged. Nil is those
+// of a purge that deletes.
+type intents struct {
+	trash   func(name string) bool // a name whose backend has a trash
+	entries map[string]metadata.Trashed
+
+	mu    sync.Mutex
+	moved map[string]bool
+}
+
+// knows reports whether a row may be purged: one that belongs into the trash
+// must have an entry. It lacks one if it was not expired a moment ago.
+func (i *intents) knows(name string) bool {
+	if i == nil || !i.trash(name) {
+		return true
+	}
+	_, ok := i.entries[name]
+	return ok
+}
+
+// settle records which bodies got into the trash, and forgets the others.
+func (i *intents) settle(tx *metadata.Tx) error {
+	if i == nil {
+		return nil
+	}
+	var moved, left []metadata.Trashed
+	for name, t := range i.entries {
+		if i.moved[name] {
+			moved = append(moved, t)
+		} else {
+			left = append(left, t)
+		}
+	}
+	return errors.Join(tx.SettleTrash(moved...), tx.DropPendingTrash(left...))
+}
+
+// intend records where the bodies of a batch are about to go. It returns nil
+// where none of them has a trash to go to.
+func (c *Cluster) intend(ctx context.Context, rows []metadata.Row, before time.Time) (*intents, error) {
+	inTrash := func(name string) bool { return c.trash.of(c.Backend(name)) != "" }
+	var bound []metadata.Row
+	for _, row := range rows {
+		if inTrash(row.Name) {
+			bound = append(bound, row)
+		}
+	}
+	if len(bound) == 0 {
+		return nil, nil
+	}
+	if err := c.meta.NeedTrash(ctx); err != nil {
+		return nil, err
+	}
+	i := &intents{trash: inTrash}
+	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
+		i.entries, i.moved = make(map[string]metadata.Trashed), make(map[string]bool)
+		locked, err := tx.Lock(bound...)
+		if err != nil {
+			return err
+		}
+		for _, row := range locked {
+			if doomed(row, before) {
+				i.entries[row.Name] = c.entry(row)
+			}
+		}
+		if err := c.stamp(tx, i.entries); err != nil {
+			return err
+		}
+		return tx.AddTrash(slices.Collect(maps.Values(i.entries))...)
+	})
+	if err == nil {
+		c.step(stepIntended)
+	}
+	return i, err
+}
+
+// entry is what is kept of a row.
+func (c *Cluster) entry(row metadata.Row) metadata.Trashed {
+	now := c.now()
+	return metadata.Trashed{
+		Name: row.Name, Stamp: now.UTC().Format(time.DateOnly), DataType: row.DataType, Scope: row.Scope,
+		Size: row.Size, ModTime: row.ModTime(), Backend: c.Backend(row.Name), Time: now, Pending: true,
+	}
+}
+
+// stamp gives entries stamps that no entry of the same name has, and so places
+// that are free. Pending ones of before are leftovers of a purge that was
+// killed, or of one under way, which knows how to help itself.
+func (c *Cluster) stamp(tx *metadata.Tx, entries map[string]metadata.Trashed) error {
+	known, err := tx.TrashOf(slices.Sorted(maps.Keys(entries))...)
+	if err != nil {
+		return err
+	}
+	taken := make(map[string]map[string]bool)
+	for _, t := range known {
+		there, err := c.resolve(tx, t)
+		if err != nil {
+			return err
+		}
+		if there && taken[t.Name] == nil {
+			taken[t.Name] = make(map[string]bool)
+		}
+		if there {
+			taken[t.Name][t.Stamp] = true
+		}
+	}
+	for name, t := range entries {
+		day := t.Stamp
+		for n := 1; taken[name][t.Stamp]; n++ {
+			t.Stamp = fmt.Sprintf("%s.%d", day, n)
+		}
+		t.Location = path.Join(c.trash.of(t.Backend), t.Stamp, name)
+		entries[name] = t
+	}
+	return nil
+}
+
+// resolve finds out whether a file whose entry is pending got into the trash.
+func (c *Cluster) resolve(tx *metadata.Tx, t metadata.Trashed) (there bool, err error) {
+	if !t.Pending {
+		return true, nil
+	}
+	there, err = c.inTrash(tx.Context(), t)
+	switch {
+	case err != nil:
+		return false, err
+	case there:
+		return true, tx.SettleTrash(t)
+	}
+	return false, tx.DropPendingTrash(t)
+}
+
+func (c *Cluster) inTrash(ctx context.Context, t metadata.Trashed) (bool, error) {
+	b, err := c.trash.open(ctx, t.Backend)
+	if err == nil {
+		_, err = b.Stat(ctx, t.Location)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// toTrash puts the bodies of rows into the trash where they have one, and
+// returns those that it could not, and that must not be deleted therefore.
+func (c *Cluster) toTrash(ctx context.Context, rows []metadata.Row, keep map[string]bool, trash *intents) map[string]error {
+	if trash == nil {
+		return nil
+	}
+	failed := make(map[string]error)
+	var group errgroup.Group
+	group.SetLimit(batchParallel)
+	seen := make(map[string]bool)
+	for _, row := range rows {
+		t, ok := trash.entries[row.Name]
+		if !ok || keep[row.Name] || seen[row.Name] {
+			continue
+		}
+		seen[row.Name] = true // of two rows in two tables there is one body
+		group.Go(func() error {
+			moved, err := c.moveToTrash(ctx, t)
+			trash.mu.Lock()
+			defer trash.mu.Unlock()
+			trash.moved[t.Name] = moved
+			if err != nil {
+				failed[t.Name] = err
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // its functions return no errors
+	c.step(stepTrashed)
+	return failed
+}
+
+// moveToTrash moves a body, or where its store cannot, copies it. It reports
+// false of a file that has no body.
+func (c *Cluster) moveToTrash(ctx context.Context, t metadata.Trashed) (moved bool, err error) {
+	b, err := c.trash.open(ctx, t.Backend)
+	if err != nil {
+		return false, err
+	}
+	if renamer, ok := b.(backends.Renamer); ok {
+		err = renamer.Rename(ctx, t.Name, t.Location)
+	} else {
+		err = backends.Copy(ctx, b, t.Name, t.Location)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err == nil, err
+	}
+	// A migration may have it elsewhere still.
+	if from := c.stores.Route(t.Name).From; from != nil {
+		err := copyBetween(ctx, from, t.Name, b, t.Location)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	// An attempt of this transaction before a deadlock may have moved it.
+	return c.inTrash(ctx, t)
+}
+
+func copyBetween(ctx context.Context, from backends.Backend, src string, to backends.Backend, dst string) error {
+	staged, _, err := backends.StageCopy(ctx, from, src, to, dst)
+	if err != nil {
+		return err
+	}
+	defer staged.Discard(ctx)
+	return staged.Publish(ctx)
+}
