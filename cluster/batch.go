@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,13 +22,6 @@ const (
 	// what makes many small files fast.
 	batchParallel = 32
 )
-
-// Item is a local file to be stored.
-type Item struct {
-	Path    string // of the row
-	File    string // local
-	Options StoreOptions
-}
 
 // Result is what became of an Item.
 type Result struct {
@@ -88,12 +80,12 @@ func (b *batch) takes(item Item) bool {
 func (b *batch) add(index int, item Item) {
 	name, err := metadata.CleanName(item.Path)
 	b.seen[name] = true // alone or not: of one path, the last item wins
-	info, statErr := os.Stat(item.File)
-	if err != nil || statErr != nil || info.Size() > batchBodyLimit {
+	size, sizeErr := item.size()
+	if err != nil || sizeErr != nil || size > batchBodyLimit {
 		b.single = append(b.single, index)
 		return
 	}
-	b.bytes += info.Size()
+	b.bytes += size
 	b.entries = append(b.entries, &batchEntry{index: index, name: name})
 }
 
@@ -112,7 +104,7 @@ func (b *batch) store(ctx context.Context, items []Item, results []Result) {
 	}
 	for _, i := range b.single {
 		start := time.Now()
-		results[i].Row, results[i].Err = b.c.StoreFile(ctx, items[i].Path, items[i].File, items[i].Options)
+		results[i].Row, results[i].Err = b.c.storeItem(ctx, items[i])
 		results[i].Took = time.Since(start)
 	}
 }
@@ -131,16 +123,12 @@ func (b *batch) each(do func(*batchEntry) error) error {
 func (b *batch) stage(ctx context.Context, items []Item) error {
 	err := b.each(func(e *batchEntry) error {
 		defer func(start time.Time) { e.took = time.Since(start) }(time.Now())
-		f, info, err := openRegular(items[e.index].File)
+		body, options, err := items[e.index].open(ctx)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		options := items[e.index].Options
-		if options.ModTime.IsZero() {
-			options.ModTime = info.ModTime()
-		}
-		e.row, e.staged, err = b.c.stage(ctx, e.name, f, options)
+		defer body.Close()
+		e.row, e.staged, err = b.c.stage(ctx, e.name, body, options)
 		return err
 	})
 	if err == nil {
