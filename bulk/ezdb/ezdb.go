@@ -28,6 +28,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"regexp"
 	"strings"
@@ -95,8 +96,9 @@ const (
 
 var identifier = regexp.MustCompile(`^[A-Za-z0-9_$]{1,64}$`)
 
-// Open connects to the database and looks at its tables. An error that names
-// the DSN does not show its password. The caller closes the source.
+// Open connects to the database and looks at its tables. A Config that
+// cannot be is an fs.ErrInvalid; no error shows a password. The caller closes
+// the source.
 func Open(ctx context.Context, c Config) (*Source, error) {
 	s := &Source{}
 	for _, t := range []struct {
@@ -108,7 +110,7 @@ func Open(ctx context.Context, c Config) (*Source, error) {
 			name = t.fallback
 		}
 		if !identifier.MatchString(name) {
-			return nil, fmt.Errorf("ezdb: %q is not the name of a table", name)
+			return nil, configError(fmt.Sprintf("%q is not the name of a table", name))
 		}
 		*t.quoted = "`" + name + "`"
 	}
@@ -122,13 +124,21 @@ func Open(ctx context.Context, c Config) (*Source, error) {
 	return s, nil
 }
 
+// configError is a Config that cannot be; an fs.ErrInvalid.
+type configError string
+
+func (e configError) Error() string { return "ezdb: " + string(e) }
+
+// Unwrap makes the error an fs.ErrInvalid.
+func (configError) Unwrap() error { return fs.ErrInvalid }
+
 func connect(dsn string) (*sql.DB, error) {
 	m, err := mysql.ParseDSN(dsn)
 	if err != nil {
-		return nil, errors.New("ezdb: not a DSN such as user:password@tcp(host:3306)/name")
+		return nil, configError("not a DSN such as user:password@tcp(host:3306)/name")
 	}
 	if m.DBName == "" {
-		return nil, errors.New("ezdb: the DSN names no database: end it with /name")
+		return nil, configError("the DSN names no database: end it with /name")
 	}
 	m.Logger = &mysql.NopLogger{}
 	m.InterpolateParams = true
@@ -144,7 +154,7 @@ func connect(dsn string) (*sql.DB, error) {
 	}
 	connector, err := mysql.NewConnector(m)
 	if err != nil {
-		return nil, errors.New("ezdb: the DSN cannot be used")
+		return nil, configError("the DSN cannot be used")
 	}
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxConns)
@@ -170,7 +180,7 @@ func (s *Source) inspect(ctx context.Context) error {
 	case data["masterid"] && data["id"] && files["id"]:
 		s.byID = true
 	default:
-		return fmt.Errorf("ezdb: table %s has neither name_hash and offset nor masterid: it holds no chunks of an older cluster", s.data)
+		return configError(fmt.Sprintf("table %s has neither name_hash and offset nor masterid: it holds no chunks of an older cluster", s.data))
 	}
 	s.key = "name_hash"
 	if files["id"] {
@@ -197,7 +207,7 @@ func (s *Source) columns(ctx context.Context, table string, wanted ...string) (m
 	}
 	for _, name := range wanted {
 		if !found[name] {
-			return nil, fmt.Errorf("ezdb: table %s has no column %s: it is no table of an older cluster", table, name)
+			return nil, configError(fmt.Sprintf("table %s has no column %s: it is no table of an older cluster", table, name))
 		}
 	}
 	return found, nil
@@ -229,18 +239,12 @@ func (s *Source) Files(ctx context.Context, prefix string) iter.Seq2[File, error
 // page reads files whose keys follow after, "" for the first, and returns the
 // last key, "" when there is no page behind this one.
 func (s *Source) page(ctx context.Context, prefix, after string) (page []File, last string, err error) {
-	query := "SELECT " + s.key + ", name, name_hash, size, mtime, " + s.optional() + " FROM " + s.files + " WHERE TRUE"
-	var args []any
+	where, args := prefixCondition(prefix)
 	if after != "" {
-		query += " AND " + s.key + " > ?"
+		where += " AND " + s.key + " > ?"
 		args = append(args, after)
 	}
-	// A name may be kept in bytes that mean something else, so only a plain
-	// prefix is left to the server; Files compares all of them.
-	if prefix != "" && isASCII(prefix) {
-		query += " AND CAST(CONVERT(name USING utf8mb4) AS BINARY) LIKE ? ESCAPE '|'"
-		args = append(args, []byte(likeEscaper.Replace(prefix)+"%"))
-	}
+	query := "SELECT " + s.key + ", name, name_hash, size, mtime, " + s.optional() + " FROM " + s.files + " WHERE TRUE" + where
 	rows, err := s.db.QueryContext(ctx, query+" ORDER BY "+s.key+" LIMIT ?", append(args, pageSize)...)
 	if err != nil {
 		return nil, "", err
@@ -286,4 +290,25 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
+}
+
+// Count returns how many files Files would yield, as far as the server can
+// tell: an estimate for whoever waits.
+func (s *Source) Count(ctx context.Context, prefix string) (n int64, err error) {
+	where, args := prefixCondition(prefix)
+	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+s.files+" WHERE TRUE"+where, args...).Scan(&n)
+	if err != nil {
+		err = fmt.Errorf("ezdb: %w", err)
+	}
+	return n, err
+}
+
+// prefixCondition leaves it to the server to find names that begin with a
+// prefix. A name may be kept in bytes that mean something else, so only a plain
+// prefix is; Files compares all of them.
+func prefixCondition(prefix string) (sql string, args []any) {
+	if prefix == "" || !isASCII(prefix) {
+		return "", nil
+	}
+	return " AND CAST(CONVERT(name USING utf8mb4) AS BINARY) LIKE ? ESCAPE '|'", []any{[]byte(likeEscaper.Replace(prefix) + "%")}
 }

@@ -100,13 +100,21 @@ func (z *ezdbImport) store(ctx context.Context, files []ezdb.File) error {
 			down = result.Err
 			fallthrough
 		default:
-			z.progress.Fail(items[i].Path, result.Err)
+			z.progress.Fail(items[i].Path, cause(result.Err))
 		}
 	}
 	if stored == 0 && down != nil {
 		return down // the next batch would meet the same
 	}
 	return nil
+}
+
+// cause leaves out what a store made of it that it could not read a body.
+func cause(err error) error {
+	if fault := (*ezdb.Error)(nil); errors.As(err, &fault) {
+		return fault
+	}
+	return err
 }
 
 // isLost reports whether the old cluster's database failed to answer.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -203,4 +204,38 @@ func TestInterruptBench(t *testing.T) {
 	if bodies, _ := filepath.Glob(filepath.Join(root, "mnt/var/bench/0/*")); len(bodies) > 0 {
 		t.Errorf("bodies are left: %q", bodies)
 	}
+}
+
+// TestKillImport kills an import of bodies while it goes on; the same command
+// makes the rest of the rows.
+func TestKillImport(t *testing.T) {
+	const files = 1000
+	root := newSite(t)
+	for i := range files {
+		writeFile(t, filepath.Join(root, fmt.Sprintf("mnt/var/%d/%d.txt", i/100, i)), "body")
+	}
+	cmd := exec.Command("dfsctl", "--root", root, "import", "tree", "nfs", "var/", "--workers", "1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	made := func() int {
+		out, _ := dfsctl(t, root, exitDone, "ls")
+		return strings.Count(out, "\n")
+	}
+	for made() == 0 {
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	before := made()
+	out, _ := dfsctl(t, root, exitDone, "import", "tree", "nfs", "var/")
+	if want := fmt.Sprintf("imported %d files, %d bytes; ", files-before, 4*(files-before)); !strings.HasPrefix(out, want) {
+		t.Errorf("printed %q, want %q", out, want)
+	}
+	if after := made(); after != files {
+		t.Errorf("%d rows after %d", after, before)
+	}
+	t.Logf("killed after %d of %d rows", before, files)
 }

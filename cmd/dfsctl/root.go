@@ -35,7 +35,7 @@ func commands() []func(*app) *cobra.Command {
 		newQuickstart, newConfig, newIni, newRoute, newSchema,
 		newPut, newGet, newCat, newStat, newLs, newCp, newMv, newRm, newURL,
 		newExpire, newPurge, newTrash, newCheck, newChanges, newClusterize, newUnclusterize, newMigrate,
-		newBench,
+		newImport, newBench,
 		newServe, newCDN, newDoctor, newVersion,
 	}
 }
