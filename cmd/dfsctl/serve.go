@@ -152,7 +152,7 @@ func (a *app) serve(ctx context.Context, s settings.Settings, f serveFlags) (err
 	a.sayWhere(front)
 	a.sayWhatIsDown(readiness(s, c, front, w.log).Report(ctx))
 	a.tellManager("READY=1")
-	defer context.AfterFunc(ctx, func() { a.tellManager("STOPPING=1") })()
+	defer a.tellStopping(ctx)()
 	return front.Serve(ctx, handler, adminHandler(readiness(s, c, front, w.log), w.services.Metrics, f.pprof))
 }
 
@@ -226,6 +226,21 @@ func where(scheme string, addr net.Addr) string {
 func (a *app) tellManager(state string) {
 	if err := systemd.Notify(a.getenv, state); err != nil {
 		a.logger().Warn("the service manager cannot be told", "state", state, "error", err)
+	}
+}
+
+// tellStopping tells the service manager once ctx is done. The function that it
+// returns waits until that was said, if it is to be.
+func (a *app) tellStopping(ctx context.Context) (wait func()) {
+	said := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(said)
+		a.tellManager("STOPPING=1")
+	})
+	return func() {
+		if !stop() {
+			<-said
+		}
 	}
 }
 

@@ -110,6 +110,9 @@ func (m *manager) start(t *testing.T, program string) (stop func()) {
 		if code := cmd.ProcessState.ExitCode(); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
+		if err := m.told("STOPPING=1"); err != nil { // by then it has been said
+			t.Error(err)
+		}
 	}
 }
 

@@ -43,6 +43,7 @@ func nextSteps(dir string, o Options) []Step {
 		Step{"expire it, then remove what has expired, rows and bodies", dfsctl + " rm " + moved + " && " + dfsctl + " purge"},
 		Step{"put it back from the local file", dfsctl + " put --scope image " + sampleImage + " " + sampleImage},
 		Step{"the settings in effect, with the file and line of each", dfsctl + " config show --origin"},
+		Step{"the files over HTTP, at http://127.0.0.1:8080/" + sampleImage + ", until Ctrl-C", dfsctl + " serve"},
 	)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Getenv looks up an environment variable.
@@ -63,6 +64,9 @@ func Sockets(getenv Getenv) ([]Socket, error) {
 	return sockets, nil
 }
 
+// patience is how long a manager may take to be told.
+const patience = time.Second
+
 // Notify tells the manager the state, such as "READY=1". Where there is no
 // manager that does nothing.
 func Notify(getenv Getenv, state string) error {
@@ -75,6 +79,7 @@ func Notify(getenv Getenv, state string) error {
 		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
 	}
 	defer conn.Close()
+	conn.SetWriteDeadline(time.Now().Add(patience))
 	_, err = conn.Write([]byte(state))
 	return err
 }
