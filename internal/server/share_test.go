@@ -128,7 +128,7 @@ func TestClientShareOfHTTP2(t *testing.T) {
 				response, err := askFor(client, "https://"+s.address()+"/held", "192.0.2.1")
 				if err != nil {
 					t.Error(err)
-				} else if response.StatusCode == http.StatusTooManyRequests {
+				} else if response.StatusCode != 200 { // 429, or 503 if too many arrive at the same moment
 					refused.Done()
 				}
 			})
