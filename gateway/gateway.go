@@ -106,7 +106,7 @@ func New(files Files, o Options) *Handler {
 // bufferSize is how much of a body from the network is read at once.
 const bufferSize = 64 << 10
 
-// maxDescribed is how many rows have their headers at hand, about 1 KB each.
+// maxDescribed is how many rows have their headers at hand, about 2 KB each.
 const maxDescribed = 8192
 
 // databaseQueries is how many questions to the database are under way at once.

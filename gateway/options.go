@@ -85,7 +85,8 @@ type Options struct {
 	// AddHeader, if there is one, is given header lines that were written once
 	// for many answers, each ended by CRLF, right before an answer's header is
 	// written. It puts them into that, or returns false and they are set as
-	// any other header.
+	// any other header. What it takes no handler around this one sees, or can
+	// replace.
 	AddHeader func(ctx context.Context, lines ...[]byte) bool
 	// BeforeBody, if there is one, is called right before 4 KB of a body or
 	// more are written by one call, or sent from a file: a server can have them
