@@ -158,6 +158,41 @@ func TestClaim(t *testing.T) {
 	}
 }
 
+// TestTrash: a bench leaves nothing in the trash, and does not empty that of
+// others.
+func TestTrash(t *testing.T) {
+	c := openWithTrash(t, "trash")
+	purge := func(path, scope string) {
+		_, err := c.Store(t.Context(), path, strings.NewReader("x"), cluster.StoreOptions{Scope: scope})
+		if err == nil {
+			_, err = c.Purge(t.Context(), path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	inTrash := func() (names []string) {
+		for entry, err := range c.Trash(t.Context(), metadata.TrashFilter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, entry.Name)
+		}
+		return names
+	}
+	purge("var/a/own", load.Scope)
+	purge("var/b/other", "image")
+	if err := load.Claim(t.Context(), c, "var/b/"); err == nil || !strings.Contains(err.Error(), `"var/b/other" is in the trash of var/b/`) {
+		t.Errorf("error %v", err)
+	}
+	if err := load.Claim(t.Context(), c, "var/a/"); err != nil {
+		t.Error(err)
+	}
+	if got := inTrash(); len(got) != 1 || got[0] != "var/b/other" {
+		t.Errorf("the trash holds %q", got)
+	}
+}
+
 // fake is a target in memory, with faults.
 type fake struct {
 	mu     sync.Mutex
@@ -240,7 +275,7 @@ func TestFindsWhatIsWrong(t *testing.T) {
 		"another file":       {"read=1", func(f *fake) { f.onOpen = f.another }, "wrong", "it does not begin as"},
 		"a lost write":       {"read=1,write=1", func(f *fake) { f.onStore = f.loseLater }, "wrong", "was read after version"},
 		"a lost file":        {"read=1", func(f *fake) { f.onStore = f.forget }, "wrong", "version 1 was stored and is not there"},
-		"a file that stays":  {"read=9,expire=1", func(f *fake) { f.onExpire = nothing }, "wrong", "it was read after it was expired"},
+		"a file that stays":  {"read=9,expire=1", func(f *fake) { f.onExpire = nothing }, "wrong", "expired"},
 		"a store that fails": {"write=1", func(f *fake) { f.onStore = f.failLater }, "store unavailable", "store unavailable"},
 		"a locked row":       {"expire=1,read=0.001", func(f *fake) { f.onExpire = locked }, "row locked", "locked"},
 		"a missing body":     {"read=1", func(f *fake) { f.onOpen = missing }, "body missing", "no body"},
