@@ -21,6 +21,8 @@ type Subject struct {
 	Rows []metadata.Row
 	// Bodies are those of the stores that were asked, in their order.
 	Bodies []Place
+	// Failed are the stores that could not tell, and why.
+	Failed map[backends.Backend]error
 }
 
 // Place is a body and the store it lies on.
@@ -39,7 +41,7 @@ func (s Subject) Row(l metadata.Layout) (metadata.Row, bool) {
 }
 
 // Examine looks at a name without locking anything, so that writers may change
-// it meanwhile. A store that cannot tell is an error.
+// it meanwhile.
 func (c *Cluster) Examine(ctx context.Context, name string, stores []backends.Backend) (Subject, error) {
 	s := Subject{Name: name}
 	hash := metadata.Hash(name)
@@ -51,10 +53,8 @@ func (c *Cluster) Examine(ctx context.Context, name string, stores []backends.Ba
 			s.Rows = append(s.Rows, row.Row)
 		}
 	}
-	var err error
 	c.rightFirst(s.Rows)
-	s.Bodies, err = places(ctx, name, stores)
-	return s, err
+	return s, s.place(ctx, stores)
 }
 
 // rightFirst puts the row of the right table before that of the other.
@@ -64,23 +64,27 @@ func (c *Cluster) rightFirst(rows []metadata.Row) {
 	}
 }
 
-// places asks each store for its body of a name. What cannot name a body has
-// none.
-func places(ctx context.Context, name string, stores []backends.Backend) (found []Place, err error) {
-	if !backends.ValidPath(name) {
-		return nil, nil
+// place asks each store for its body of the name. What cannot name a body has
+// none. The error is that of the context.
+func (s *Subject) place(ctx context.Context, stores []backends.Backend) error {
+	if !backends.ValidPath(s.Name) {
+		return nil
 	}
 	for _, store := range stores {
-		info, err := store.Stat(ctx, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		info, err := store.Stat(ctx, s.Name)
+		switch {
+		case err == nil:
+			s.Bodies = append(s.Bodies, Place{store, info})
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !errors.Is(err, fs.ErrNotExist):
+			if s.Failed == nil {
+				s.Failed = make(map[backends.Backend]error)
+			}
+			s.Failed[store] = err
 		}
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, Place{store, info})
 	}
-	return found, nil
+	return nil
 }
 
 // Locked is a subject whose rows are locked, where it has any, and what may be
@@ -122,8 +126,7 @@ func (l *Locked) look(name string) (err error) {
 		return err
 	}
 	l.c.rightFirst(l.Rows)
-	l.Bodies, err = places(l.tx.Context(), name, l.stores)
-	return err
+	return l.place(l.tx.Context(), l.stores)
 }
 
 // Again looks at the name again, after something was done to it.
@@ -191,8 +194,10 @@ func (l *Locked) elsewhere(p Place) bool {
 	})
 }
 
-// SameBody reports whether two places are the same file of the same store,
-// under two names of it.
+// SameBody reports whether two places are the same file of the same store, under
+// two names of it. That is only ever sure of stores that know fractions of
+// seconds.
 func SameBody(a, b Place) bool {
-	return a.Version != "" && a.Version == b.Version && a.Size == b.Size && a.Stored.Equal(b.Stored)
+	return a.Version != "" && a.Version == b.Version && a.Size == b.Size &&
+		a.Stored.Nanosecond() != 0 && a.Stored.Equal(b.Stored)
 }

@@ -30,11 +30,14 @@ func (c *Cluster) Relocate(ctx context.Context, row metadata.Row, from Place) er
 		if len(locked) == 0 || locked[0] != row {
 			return changed
 		}
-		now, err := places(tx.Context(), row.Name, []backends.Backend{to, from.Store})
-		if err != nil {
+		now := Subject{Name: row.Name}
+		if err := now.place(tx.Context(), []backends.Backend{to, from.Store}); err != nil {
 			return err
 		}
-		if len(now) != 1 || now[0].Store != from.Store || now[0].Version != info.Version {
+		for _, err := range now.Failed {
+			return err
+		}
+		if len(now.Bodies) != 1 || now.Bodies[0].Store != from.Store || now.Bodies[0].Version != info.Version {
 			return changed
 		}
 		if err := tx.Pin(); err != nil {

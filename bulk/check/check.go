@@ -19,10 +19,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
-	"sync/atomic"
+	"strings"
 	"time"
 
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
 )
@@ -46,9 +46,10 @@ type Options struct {
 	// From (inclusive) and To (exclusive) bound the name_hash, to split a check
 	// or to resume one. Each may be the beginning of a hash.
 	From, To string
-	// Workers is how many directories, listings and paths are worked on at a
-	// time; four for each processor by default.
-	Workers int
+	// Limits say how hard to work: Workers is the number of directories or
+	// listings, and of paths looked at again, at a time; Rate that of bodies
+	// listed a second and then of rows; Bandwidth is for Contents.
+	Limits bulk.Limits
 	// TempDir holds the temporary files, some hundred bytes for each body; by
 	// default that of the system. They have no names.
 	TempDir string
@@ -56,10 +57,13 @@ type Options struct {
 	GenerationTimeout time.Duration
 	// Now replaces time.Now.
 	Now func() time.Time
-	// Progress counts what the check has done, for whoever watches.
-	Progress *Progress
+	// Progress expects a file for every body listed and counts one for every
+	// row that was held against them.
+	Progress *bulk.Progress
 	// Found is told of every finding, one at a time. Its error ends the check.
 	Found func(Finding) error
+
+	spanSize int // bodies in memory at a time for each joiner; tests take few
 }
 
 // Finding is something that is not as it should be.
@@ -80,21 +84,12 @@ type Finding struct {
 // Mended reports whether it is no more.
 func (f Finding) Mended() bool { return f.Action != "" }
 
-// Progress counts what a running check has done. The zero value is ready.
-type Progress struct{ rows, bodies, bytes, found atomic.Int64 }
-
-// Snapshot returns the rows and bodies seen, the bytes read for Contents and
-// the findings so far.
-func (p *Progress) Snapshot() (rows, bodies, bytes, found int64) {
-	return p.rows.Load(), p.bodies.Load(), p.bytes.Load(), p.found.Load()
-}
-
 // Summary is what a check saw.
 type Summary struct {
 	Rows   int64 `json:"rows"`
 	Bodies int64 `json:"bodies"`
 	Bytes  int64 `json:"bytes"`  // of these bodies
-	Read   int64 `json:"read"`   // bytes read for Contents
+	Read   int64 `json:"read"`   // of these, for Contents
 	Found  int64 `json:"found"`  // findings
 	Mended int64 `json:"mended"` // of these
 	// Young are bodies without a row, and staged ones, within the grace.
@@ -140,22 +135,29 @@ func (o Options) Validate() error {
 	if _, err := o.span(); err != nil {
 		return err
 	}
-	if o.Prefix == "" {
-		return nil
-	}
-	_, err := metadata.CleanName(o.Prefix)
+	_, err := o.prefix()
 	return err
+}
+
+// prefix is the prefix as names have it, with the slash that ends a directory.
+func (o Options) prefix() (string, error) {
+	if o.Prefix == "" {
+		return "", nil
+	}
+	clean, err := metadata.CleanName(o.Prefix)
+	if err == nil && strings.HasSuffix(o.Prefix, "/") {
+		clean += "/"
+	}
+	return clean, err
 }
 
 func (o *Options) complete() error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
+	o.Prefix, _ = o.prefix()
 	if !o.Storage && !o.Database {
 		o.Storage, o.Database = true, true
-	}
-	if o.Workers <= 0 {
-		o.Workers = 4 * runtime.GOMAXPROCS(0)
 	}
 	if o.GenerationTimeout <= 0 {
 		o.GenerationTimeout = time.Minute
@@ -164,10 +166,13 @@ func (o *Options) complete() error {
 		o.Now = time.Now
 	}
 	if o.Progress == nil {
-		o.Progress = new(Progress)
+		o.Progress = new(bulk.Progress)
 	}
 	if o.Found == nil {
 		o.Found = func(Finding) error { return nil }
+	}
+	if o.spanSize <= 0 {
+		o.spanSize = spanSize
 	}
 	if o.TempDir == "" {
 		o.TempDir = os.TempDir()

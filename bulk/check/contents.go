@@ -31,7 +31,7 @@ func (r *run) readBody(ctx context.Context, name string) error {
 		damage = err
 	}
 	// Whoever replaced or removed it in between has seen to it.
-	s, err := r.c.Examine(ctx, name, r.up)
+	s, err := r.examine(ctx, name)
 	if err != nil || len(s.Rows) == 0 || !s.Rows[0].Live() || len(s.Bodies) == 0 {
 		return err
 	}
@@ -47,22 +47,17 @@ func (r *run) readOnce(ctx context.Context, name string) (backends.Info, error) 
 		return backends.Info{}, err
 	}
 	defer body.Close()
-	n, err := io.Copy(counter{io.Discard, r.Progress}, struct{ io.Reader }{body})
+	in := io.Reader(struct{ io.Reader }{body}) // not a WriterTo: all bytes come here
+	if r.pool.Paced() {
+		in = r.pool.Reader(ctx, in)
+	}
+	n, err := io.Copy(io.Discard, in)
+	r.read.Add(n)
+	r.Progress.AddMany(0, n)
 	if err == nil && n != body.Info().Size {
 		err = fmt.Errorf("%w: %d of %d bytes", io.ErrUnexpectedEOF, n, body.Info().Size)
 	}
 	return body.Info(), err
-}
-
-// counter counts what is read.
-type counter struct {
-	io.Writer
-	progress *Progress
-}
-
-func (c counter) Write(p []byte) (int, error) {
-	c.progress.bytes.Add(int64(len(p)))
-	return c.Writer.Write(p)
 }
 
 // inspectTime looks at a name again if the time kept with its body is not its

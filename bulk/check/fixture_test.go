@@ -5,14 +5,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +31,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Set("rapid.checks", "15") // each makes a cluster; more by -rapid.checks
 	goleak.VerifyTestMain(testservice.Main(m, mariaDB.Close, gateway.Close))
 }
 
@@ -304,25 +304,4 @@ func wantLines(tb testing.TB, what string, got, want []string) {
 	if len(got) != len(want) {
 		tb.Errorf("%s: %d lines, want %d", what, len(got), len(want))
 	}
-}
-
-func exists(tb testing.TB, b backends.Backend, path string) bool {
-	tb.Helper()
-	_, err := b.Stat(tb.Context(), path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		tb.Fatal(err)
-	}
-	return err == nil
-}
-
-// locked is a slice for several goroutines.
-type locked[T any] struct {
-	mu   sync.Mutex
-	list []T
-}
-
-func (l *locked[T]) add(x T) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = append(l.list, x)
 }

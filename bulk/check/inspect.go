@@ -3,9 +3,12 @@ package check
 import (
 	"context"
 	"errors"
+	"iter"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/metadata"
 )
 
@@ -14,59 +17,112 @@ type inspector struct {
 	r     *run
 	ctx   context.Context
 	group *errgroup.Group
+	looks chan look
+
+	mu   sync.Mutex
+	open map[uint64]int // looks that are not over, by where they were met
+}
+
+// look is one thing to look at, named for the case that this fails.
+type look struct {
+	what string
+	at   uint64 // where a check has to begin that is to meet it again
+	do   func(ctx context.Context) error
 }
 
 func newInspector(r *run, ctx context.Context) *inspector {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.Workers)
-	return &inspector{r, ctx, group}
+	i := &inspector{r: r, ctx: ctx, group: group, looks: make(chan look), open: make(map[uint64]int)}
+	group.Go(func() error { return bulk.Each(ctx, r.pool, i.all(), i.look) })
+	return i
 }
 
-// do runs a look, once there is a worker for it. What it cannot look at is
-// noted; only what ends the whole check is an error.
-func (i *inspector) do(what string, look func(ctx context.Context) error) error {
-	if err := i.r.stopped(i.ctx); err != nil {
+// all yields what is to be looked at, until wait.
+func (i *inspector) all() iter.Seq2[look, error] {
+	return func(yield func(look, error) bool) {
+		for l := range i.looks {
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+// look looks at one thing. What it cannot look at is noted; only what ends the
+// whole check is an error.
+func (i *inspector) look(ctx context.Context, l look) error {
+	err := l.do(ctx)
+	if stop := i.r.stopped(ctx); stop != nil {
+		return stop
+	}
+	if errors.Is(err, metadata.ErrUnavailable) {
 		return err
 	}
-	i.group.Go(func() error {
-		err := look(i.ctx)
-		if stop := i.r.stopped(i.ctx); stop != nil {
-			return stop
-		}
-		if errors.Is(err, metadata.ErrUnavailable) {
-			return err
-		}
-		if err != nil {
-			i.r.unchecked(what, err)
-		}
-		return nil
-	})
+	if err != nil {
+		i.r.unchecked(l.what, err)
+	}
+	i.count(l.at, -1)
 	return nil
 }
 
-func (i *inspector) wait() error { return i.group.Wait() }
+// count keeps the number of looks that are not over.
+func (i *inspector) count(at uint64, n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.open[at] += n; i.open[at] == 0 {
+		delete(i.open, at)
+	}
+}
+
+// next is where the first look was met that is not over.
+func (i *inspector) next() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	first := uint64(1 << 32)
+	for at := range i.open {
+		first = min(first, at)
+	}
+	return first
+}
+
+// send hands something to the workers, once one of them is free.
+func (i *inspector) send(what string, at uint64, do func(ctx context.Context) error) error {
+	i.count(at, 1)
+	select {
+	case i.looks <- look{what, at, do}:
+		return i.r.stopped(i.ctx)
+	case <-i.ctx.Done():
+		return i.ctx.Err()
+	}
+}
+
+// wait returns when all was looked at. Nothing can be sent any more.
+func (i *inspector) wait() error {
+	close(i.looks)
+	return i.group.Wait()
+}
 
 // name has everything of a name looked at.
-func (i *inspector) name(name string) error {
-	return i.do(name, func(ctx context.Context) error { return i.r.inspect(ctx, name) })
+func (i *inspector) name(at uint64, name string) error {
+	return i.send(name, at, func(ctx context.Context) error { return i.r.inspect(ctx, name) })
 }
 
 // lost has a row looked at that no operation finds.
-func (i *inspector) lost(row metadata.Stored, kind Kind) error {
-	return i.do(row.Name, func(ctx context.Context) error { return i.r.inspectLost(ctx, row, kind) })
+func (i *inspector) lost(at uint64, row metadata.Stored, kind Kind) error {
+	return i.send(row.Name, at, func(ctx context.Context) error { return i.r.inspectLost(ctx, row, kind) })
 }
 
 // contents has a body read.
-func (i *inspector) contents(name string) error {
-	return i.do(name, func(ctx context.Context) error { return i.r.readBody(ctx, name) })
+func (i *inspector) contents(at uint64, name string) error {
+	return i.send(name, at, func(ctx context.Context) error { return i.r.readBody(ctx, name) })
 }
 
 // orphans has bodies without a row looked at.
-func (i *inspector) orphans(s *store, paths []string) error {
-	return i.do(paths[0], func(ctx context.Context) error { return i.r.inspectOrphans(ctx, s, paths) })
+func (i *inspector) orphans(at uint64, s *store, paths []string) error {
+	return i.send(paths[0], at, func(ctx context.Context) error { return i.r.inspectOrphans(ctx, s, paths) })
 }
 
 // twins has rows looked at whose names differ in case only.
 func (i *inspector) twins(group []twin) error {
-	return i.do("case twins", func(ctx context.Context) error { return i.r.inspectTwins(ctx, group) })
+	return i.send("case twins", 1<<32, func(ctx context.Context) error { return i.r.inspectTwins(ctx, group) })
 }

@@ -16,15 +16,15 @@ import (
 
 const (
 	// spanSize is how many bodies are in memory at a time for each joiner.
-	spanSize = 32_000
+	spanSize = 20_000
 	joiners  = 4
-	pageSize = 2000 // rows of one query
+	pageSize = 1000 // rows of one query
 )
 
 // join holds the rows against the bodies, a range of hashes at a time, and has
 // what does not fit looked at.
 func (r *run) join(ctx context.Context) error {
-	parts := spans(r.span, r.bodies.counts(), spanSize)
+	parts := spans(r.span, r.bodies.counts(), r.spanSize)
 	tasks := make([][]span, len(parts))
 	for i, part := range parts {
 		tasks[i] = []span{part}
@@ -45,17 +45,20 @@ func (r *run) join(ctx context.Context) error {
 	if lookErr := look.wait(); lookErr != nil {
 		err = lookErr
 	}
+	if err == nil {
+		err = r.stopped(ctx) // by the last of the findings
+	}
 	if err != nil {
-		r.summary.Next = r.next(marks)
+		r.summary.Next = hashText(min(marks.next(), r.pending(), look.next()))
 	}
 	return err
 }
 
-// next is from where on not everything was looked at.
-func (r *run) next(m *marks) string {
-	at := m.next()
-	if at = min(at, r.pending()); at >= 1<<32 {
-		return "" // all but the twins
+// hashText writes the beginning of a range as an option takes it, nothing for
+// the end of all.
+func hashText(at uint64) string {
+	if at >= 1<<32 {
+		return ""
 	}
 	return fmt.Sprintf("%08x", at)
 }
@@ -63,18 +66,19 @@ func (r *run) next(m *marks) string {
 // joinAll joins the tasks, some at a time, in their order.
 func (r *run) joinAll(look *inspector, marks *marks) error {
 	group, ctx := errgroup.WithContext(look.ctx)
-	group.SetLimit(min(joiners, r.Workers))
-	for i, task := range marks.tasks {
-		if ctx.Err() != nil {
-			break
-		}
+	for range min(joiners, r.listers, len(marks.tasks)) {
 		group.Go(func() error {
-			j := &joiner{r: r, look: look, parts: task}
-			if err := j.run(ctx); err != nil {
-				return err
+			j := &joiner{r: r, look: look}
+			for {
+				i, ok := marks.take()
+				if !ok {
+					return nil
+				}
+				if err := j.run(ctx, marks.tasks[i]); err != nil {
+					return err
+				}
+				marks.done(i)
 			}
-			marks.done(i)
-			return nil
 		})
 	}
 	return group.Wait()
@@ -84,10 +88,19 @@ func (r *run) joinAll(look *inspector, marks *marks) error {
 type marks struct {
 	mu    sync.Mutex
 	tasks [][]span
+	taken int
 	over  []bool
 }
 
 func newMarks(tasks [][]span) *marks { return &marks{tasks: tasks, over: make([]bool, len(tasks))} }
+
+// take returns the next task.
+func (m *marks) take() (i int, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.taken++
+	return m.taken - 1, m.taken <= len(m.tasks)
+}
 
 func (m *marks) done(i int) {
 	m.mu.Lock()
@@ -112,12 +125,13 @@ type joiner struct {
 	look  *inspector
 	parts []span // not joined yet, the first one's bodies loaded
 
-	bodies []body
-	at     int // bodies before it have smaller hashes than the last row
-	name   []byte
+	window
+	at   int // bodies before it have smaller hashes than the last row
+	name []byte
 }
 
-func (j *joiner) run(ctx context.Context) error {
+func (j *joiner) run(ctx context.Context, parts []span) error {
+	j.parts = parts
 	filter := metadata.Filter{Prefix: j.r.Prefix, PageSize: pageSize}
 	filter.HashFrom, _ = j.parts[0].bounds()
 	_, filter.HashTo = j.parts[len(j.parts)-1].bounds()
@@ -125,6 +139,9 @@ func (j *joiner) run(ctx context.Context) error {
 		return err
 	}
 	for row, err := range j.r.c.Metadata().Scan(ctx, filter) {
+		if err == nil {
+			err = j.r.wait(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -144,10 +161,9 @@ func (j *joiner) run(ctx context.Context) error {
 }
 
 // load reads the bodies of the first range.
-func (j *joiner) load() (err error) {
-	j.bodies, err = j.r.load(j.parts[0])
+func (j *joiner) load() error {
 	j.at = 0
-	return err
+	return j.window.load(j.r, j.parts[0])
 }
 
 // next ends a range: what no row named has none.
@@ -156,7 +172,6 @@ func (j *joiner) next() error {
 		return err
 	}
 	if j.parts = j.parts[1:]; len(j.parts) == 0 {
-		j.bodies = nil
 		return nil
 	}
 	return j.load()
@@ -164,13 +179,14 @@ func (j *joiner) next() error {
 
 // row joins one row.
 func (j *joiner) row(row metadata.Stored) error {
-	j.r.Progress.rows.Add(1)
+	j.r.rows.Add(1)
+	j.r.Progress.AddMany(1, 0)
 	j.name = append(j.name[:0], row.Name...)
 	h := hash(md5.Sum(j.name))
 	var text [32]byte
 	hex.Encode(text[:], h[:])
 	if row.NameHash != string(text[:]) {
-		return j.look.lost(row, WrongHash)
+		return j.look.lost(j.parts[0].from, row, WrongHash)
 	}
 	for len(j.parts) > 1 && !j.parts[0].has(h) {
 		if err := j.next(); err != nil {
@@ -184,18 +200,18 @@ func (j *joiner) row(row metadata.Stored) error {
 	switch {
 	case !valid(row.Name):
 		j.r.unclean(row.Name)
-		return j.look.lost(row, InvalidName)
+		return j.look.lost(j.parts[0].from, row, InvalidName)
 	case row.Table != j.r.layout.Table(row.Name):
-		return j.look.lost(row, WrongTable)
+		return j.look.lost(j.parts[0].from, row, WrongTable)
 	}
 	if err := j.r.fold(h, row.Row); err != nil {
 		return err
 	}
 	if !j.r.sound(row.Row, found) {
-		return j.look.name(row.Name)
+		return j.look.name(j.parts[0].from, row.Name)
 	}
 	if j.r.Contents && row.Live() && len(found) > 0 {
-		return j.look.contents(row.Name)
+		return j.look.contents(j.parts[0].from, row.Name)
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ func (r *run) list(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	sample := sync.OnceValues(func() ([]string, error) { return r.sample(ctx) })
 	for _, s := range r.stores {
+		if s.same != s {
+			continue
+		}
 		if s.failed != nil {
 			r.unchecked(s.Name, s.failed)
 			continue
@@ -45,7 +48,7 @@ func (r *run) list(ctx context.Context) error {
 	}
 	err := group.Wait()
 	for _, s := range r.stores {
-		if s.failed == nil {
+		if s.same == s && s.failed == nil {
 			r.up = append(r.up, s.Backend)
 		}
 	}
@@ -60,16 +63,16 @@ func (e *spoolError) Error() string { return e.err.Error() }
 // listStore lists one store in the fastest way that it knows.
 func (r *run) listStore(ctx context.Context, s *store, sample func() ([]string, error)) error {
 	leftover := func(l backends.Leftover) error { return r.leftover(ctx, s, l) }
-	if walker, ok := s.Backend.(backends.Walker); ok {
+	if walker, ok := backends.As[backends.Walker](s.Backend); ok {
 		if !r.Storage {
 			leftover = nil
 		}
-		return walker.Walk(ctx, r.Prefix, r.Workers, func(info backends.Info) error { return r.body(s, info) }, leftover)
+		return walker.Walk(ctx, r.Prefix, r.listers, func(info backends.Info) error { return r.body(ctx, s, info) }, leftover)
 	}
 	if err := r.listSegments(ctx, s, sample); err != nil {
 		return err
 	}
-	lister, ok := s.Backend.(backends.StagedLister)
+	lister, ok := backends.As[backends.StagedLister](s.Backend)
 	if !ok || !r.Storage {
 		return nil
 	}
@@ -119,7 +122,7 @@ func (r *run) listSegments(ctx context.Context, s *store, sample func() ([]strin
 	})
 	const least = 50 // rows of the sample for a segment; of fewer files one listing is faster
 	cuts := []string{""}
-	if n := min(r.Workers, len(names)/least); n > 1 {
+	if n := min(r.listers, len(names)/least); n > 1 {
 		for i := 1; i < n; i++ {
 			cuts = append(cuts, names[i*len(names)/n])
 		}
@@ -135,7 +138,7 @@ func (r *run) listSegments(ctx context.Context, s *store, sample func() ([]strin
 				if i+1 < len(cuts) && info.Path > cuts[i+1] {
 					return nil
 				}
-				if err := r.body(s, info); err != nil {
+				if err := r.body(ctx, s, info); err != nil {
 					return err
 				}
 			}
@@ -149,9 +152,12 @@ func (r *run) listSegments(ctx context.Context, s *store, sample func() ([]strin
 const flagKept = 1
 
 // body spools one body.
-func (r *run) body(s *store, info backends.Info) error {
+func (r *run) body(ctx context.Context, s *store, info backends.Info) error {
 	if s.skips(info.Path) {
 		return nil
+	}
+	if err := r.wait(ctx); err != nil {
+		return err
 	}
 	var buffer [512]byte
 	h := hash(md5.Sum(append(buffer[:0], info.Path...)))
@@ -167,7 +173,9 @@ func (r *run) body(s *store, info backends.Info) error {
 	if err := r.bodies.add(h, append(fields, info.Path...)); err != nil {
 		return &spoolError{err}
 	}
-	r.Progress.bodies.Add(1)
+	r.listed.Add(1)
+	r.size.Add(info.Size)
+	r.Progress.Expect(1)
 	return nil
 }
 
@@ -181,16 +189,24 @@ type body struct {
 	hash  hash
 	size  int64
 	mtime int64
-	path  string
+	path  []byte // of the window's text
 	store uint8
 	kept  bool
 	seen  bool // a row names it
 }
 
+// window is the bodies of a range of hashes. It is used again for the next, so
+// that memory is taken once.
+type window struct {
+	bodies []body
+	text   []byte // the paths, one after the other
+}
+
 // load reads the bodies of a range, in the order of their hashes. One that was
 // listed twice is there once.
-func (r *run) load(part span) (list []body, err error) {
-	err = r.bodies.read(part, func(h hash, fields []byte) error {
+func (w *window) load(r *run, part span) error {
+	w.bodies, w.text = w.bodies[:0], w.text[:0]
+	err := r.bodies.read(part, func(h hash, fields []byte) error {
 		b := body{hash: h, store: fields[0], kept: fields[1]&flagKept != 0}
 		if r.stores[b.store].failed != nil {
 			return nil
@@ -198,18 +214,21 @@ func (r *run) load(part span) (list []body, err error) {
 		rest := fields[2:]
 		size, n := binary.Uvarint(rest)
 		mtime, m := binary.Varint(rest[n:])
-		b.size, b.mtime, b.path = int64(size), mtime, string(rest[n+m:])
-		list = append(list, b)
+		b.size, b.mtime = int64(size), mtime
+		from := len(w.text)
+		w.text = append(w.text, rest[n+m:]...)
+		b.path = w.text[from:] // of what may be an older array, which then stays
+		w.bodies = append(w.bodies, b)
 		return nil
 	})
-	slices.SortStableFunc(list, func(a, b body) int {
+	slices.SortFunc(w.bodies, func(a, b body) int {
 		if c := compareHashes(a.hash, b.hash); c != 0 {
 			return c
 		}
 		return int(a.store) - int(b.store)
 	})
-	list = slices.CompactFunc(list, func(a, b body) bool { return a.hash == b.hash && a.store == b.store })
-	return list, err
+	w.bodies = slices.CompactFunc(w.bodies, func(a, b body) bool { return a.hash == b.hash && a.store == b.store })
+	return err
 }
 
 // old reports whether something of that time is beyond the grace.

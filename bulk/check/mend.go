@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cluster"
@@ -15,7 +16,7 @@ const attempts = 3
 
 // inspect looks at everything of a name again and mends or tells what is wrong.
 func (r *run) inspect(ctx context.Context, name string) error {
-	s, err := r.c.Examine(ctx, name, r.up)
+	s, err := r.examine(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -27,6 +28,9 @@ func (r *run) inspect(ctx context.Context, name string) error {
 	}
 	var findings []Finding
 	err = r.c.ExamineLocked(ctx, name, r.up, func(l *cluster.Locked) (err error) {
+		if err := r.told(l.Subject); err != nil {
+			return err
+		}
 		findings, err = r.mendAll(l)
 		return err
 	})
@@ -39,6 +43,26 @@ func (r *run) inspect(ctx context.Context, name string) error {
 	return nil
 }
 
+// examine looks at a name. That a store where readers look cannot tell is an
+// error; of the others it means that the check is less sure.
+func (r *run) examine(ctx context.Context, name string) (cluster.Subject, error) {
+	s, err := r.c.Examine(ctx, name, r.up)
+	if err == nil {
+		err = r.told(s)
+	}
+	return s, err
+}
+
+// told returns why a store where readers look could not tell.
+func (r *run) told(s cluster.Subject) error {
+	for store, err := range s.Failed {
+		if home, from := r.homes(s.Name); r.storeOf(store) == home || r.storeOf(store) == from {
+			return err
+		}
+	}
+	return nil
+}
+
 // mendAll mends what is allowed of a name, one thing after the other since one
 // may settle or bring to light another, and returns all of it.
 func (r *run) mendAll(l *cluster.Locked) (findings []Finding, err error) {
@@ -47,7 +71,7 @@ func (r *run) mendAll(l *cluster.Locked) (findings []Finding, err error) {
 		faults := r.diagnose(l.Subject)
 		mended := false
 		for _, f := range faults {
-			if !r.allows(f.Kind) || !r.certain(f.Kind) || f.Kind == MisplacedBody {
+			if !r.allows(f.Kind) || !r.certain(f.Kind, l.Subject) || f.Kind == MisplacedBody {
 				continue
 			}
 			if f.Action, err = r.mend(l, f); err != nil {
@@ -69,9 +93,12 @@ func (r *run) mendAll(l *cluster.Locked) (findings []Finding, err error) {
 	return findings, nil
 }
 
-// certain reports whether a kind may be acted on although stores could not be
-// listed: what is missing may lie there.
-func (r *run) certain(k Kind) bool { return k != MissingBody || len(r.up) == len(r.stores) }
+// certain reports whether a kind may be acted on although there are stores that
+// could not tell: what is missing may lie there.
+func (r *run) certain(k Kind, s cluster.Subject) bool {
+	return k != MissingBody || len(s.Failed) == 0 &&
+		!slices.ContainsFunc(r.stores, func(s *store) bool { return s.same.failed != nil })
+}
 
 // mend does what a fault takes and says what it did.
 func (r *run) mend(l *cluster.Locked, f fault) (action string, err error) {
@@ -117,7 +144,7 @@ func (r *run) relocate(ctx context.Context, s cluster.Subject) error {
 			}
 		}
 		var err error
-		if s, err = r.c.Examine(ctx, s.Name, r.up); err != nil {
+		if s, err = r.examine(ctx, s.Name); err != nil {
 			return err
 		}
 	}

@@ -31,32 +31,41 @@ func (r *run) unclean(name string) {
 // orphans has the bodies looked at that no row named, some at a time, in the
 // order of their hashes.
 func (r *run) orphans(look *inspector) error {
-	batches := make(map[uint8][]string)
-	send := func(s uint8) error {
-		defer delete(batches, s)
-		if len(batches[s]) == 0 {
-			return nil
-		}
-		return look.orphans(r.stores[s], batches[s])
-	}
+	batches := make(map[uint8]*batch)
 	err := r.loose.read(span{0, 1 << 32}, func(h hash, fields []byte) error {
 		if r.meant[h] {
 			return nil
 		}
 		s := fields[0]
-		batches[s] = append(batches[s], string(fields[1:]))
-		if len(batches[s]) < batchSize {
+		if batches[s] == nil {
+			batches[s] = &batch{at: h.top() >> 32}
+		}
+		if batches[s].add(string(fields[1:])) < batchSize {
 			return nil
 		}
-		return send(s)
+		full := batches[s]
+		delete(batches, s)
+		return look.orphans(full.at, r.stores[s], full.paths)
 	})
-	for s := range batches {
+	for s, b := range batches {
 		if err == nil {
-			err = send(s)
+			err = look.orphans(b.at, r.stores[s], b.paths)
 		}
 	}
 	r.looked = err == nil
 	return err
+}
+
+// batch is some bodies of one store, in the order of their hashes within one
+// file of the spool.
+type batch struct {
+	at    uint64
+	paths []string
+}
+
+func (b *batch) add(path string) int {
+	b.paths = append(b.paths, path)
+	return len(b.paths)
 }
 
 // pending is from which hash on bodies without a row are not looked at.
@@ -98,7 +107,7 @@ func (r *run) inspectOrphans(ctx context.Context, s *store, paths []string) erro
 		case err != nil:
 			return err
 		case !known:
-			f.Fix, f.Detail = Nothing, f.Detail+"; no row begins as it does, so it is not the cluster's"
+			f.Fix, f.Detail = Nothing, f.Detail+"; no row is in its directory, so that it may be somebody else's"
 			r.found(f)
 		case r.Delete:
 			doomed = append(doomed, o)
@@ -134,7 +143,7 @@ func (r *run) still(ctx context.Context, s *store, paths []string) ([]orphan, er
 	var mu sync.Mutex
 	var found []orphan
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.Workers)
+	group.SetLimit(r.listers)
 	for _, path := range paths {
 		group.Go(func() error {
 			info, err := s.Backend.Stat(ctx, path)
@@ -158,21 +167,35 @@ func (r *run) still(ctx context.Context, s *store, paths []string) ([]orphan, er
 	return found, err
 }
 
-// known reports whether any row begins with the first element of a path. What
-// lies beside the cluster's directories, or below the wrong mount, or while
-// the tables are empty, is nobody's to delete here.
+// known reports whether a body without a row is the cluster's to delete: there
+// are rows below its first two directories, such as var/site, or it is a cache
+// file of this site, whose table may have been emptied. What lies beside these,
+// or below a wrong mount, or while the tables are empty, may be somebody's.
 func (r *run) known(ctx context.Context, path string) (bool, error) {
-	top, _, ok := strings.Cut(path, "/")
-	if ok {
-		top += "/"
+	if cache := r.layout.VarDir + "/" + r.layout.CacheDir + "/"; strings.HasPrefix(path, cache) {
+		return r.anyRow(ctx, "")
 	}
+	end := 0
+	for range 2 {
+		if i := strings.IndexByte(path[end:], '/'); i >= 0 {
+			end += i + 1
+		}
+	}
+	if end == 0 {
+		return false, nil
+	}
+	return r.anyRow(ctx, path[:end])
+}
+
+// anyRow reports whether any row begins with a prefix.
+func (r *run) anyRow(ctx context.Context, prefix string) (bool, error) {
 	r.mu.Lock()
-	known, ok := r.tops[top]
+	known, ok := r.tops[prefix]
 	r.mu.Unlock()
 	if ok {
 		return known, nil
 	}
-	for _, err := range r.c.Metadata().Rows(ctx, metadata.Filter{Prefix: top, PageSize: 1}) {
+	for _, err := range r.c.Metadata().Rows(ctx, metadata.Filter{Prefix: prefix, PageSize: 1}) {
 		if err != nil {
 			return false, err
 		}
@@ -181,7 +204,7 @@ func (r *run) known(ctx context.Context, path string) (bool, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tops[top] = known
+	r.tops[prefix] = known
 	return known, nil
 }
 
@@ -227,7 +250,8 @@ func (r *run) leftover(ctx context.Context, s *store, l backends.Leftover) error
 		f.Detail += fmt.Sprintf(" by process %d of %s", l.Writer.PID, l.Writer.Host)
 	}
 	if r.Delete {
-		if err := s.Backend.(backends.StagedLister).DropStaged(ctx, l); err != nil {
+		lister, _ := backends.As[backends.StagedLister](s.Backend)
+		if err := lister.DropStaged(ctx, l); err != nil {
 			f.Error = err.Error()
 		} else {
 			f.Action = "deleted"

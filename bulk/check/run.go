@@ -3,11 +3,16 @@ package check
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
 )
@@ -19,6 +24,14 @@ type run struct {
 	layout metadata.Layout
 	span   span
 	start  time.Time
+
+	listers int           // directories or listings at a time
+	pool    *bulk.Pool    // of those who look again
+	pace    *rate.Limiter // nil for no limit
+	rows    atomic.Int64
+	listed  atomic.Int64
+	size    atomic.Int64 // of the bodies listed
+	read    atomic.Int64
 
 	stores []*store
 	up     []backends.Backend // of the stores that could be listed
@@ -38,7 +51,8 @@ type run struct {
 type store struct {
 	Store
 	index  uint8
-	failed error // it could not be listed, or not to the end
+	same   *store // itself, or that of which this is another name
+	failed error  // it could not be listed, or not to the end
 }
 
 func newRun(c *cluster.Cluster, o Options) *run {
@@ -49,6 +63,14 @@ func newRun(c *cluster.Cluster, o Options) *run {
 		summary: Summary{Kinds: make(map[Kind]int64)},
 	}
 	r.span, _ = o.span()
+	r.listers = o.Limits.Workers
+	if r.listers <= 0 {
+		r.listers = 4 * runtime.GOMAXPROCS(0)
+	}
+	if o.Limits.Rate > 0 {
+		r.pace = rate.NewLimiter(rate.Limit(o.Limits.Rate), max(1, int(o.Limits.Rate/4)))
+	}
+	r.pool = bulk.NewPool(bulk.Limits{Workers: o.Limits.Workers, Bandwidth: o.Limits.Bandwidth}, o.Progress)
 	switch {
 	case !r.Database:
 	case r.span.whole():
@@ -58,6 +80,12 @@ func newRun(c *cluster.Cluster, o Options) *run {
 	}
 	for i, s := range o.Stores {
 		r.stores = append(r.stores, &store{Store: s, index: uint8(i), failed: s.Err})
+	}
+	for _, s := range r.stores {
+		s.same = s
+		if i := slices.IndexFunc(r.stores, func(other *store) bool { return other.Name == s.Same }); i >= 0 {
+			s.same = r.stores[i]
+		}
 	}
 	return r
 }
@@ -93,7 +121,6 @@ func (r *run) found(f Finding) {
 	if f.Mended() {
 		r.summary.Mended++
 	}
-	r.Progress.found.Add(1)
 	if r.broken == nil {
 		r.broken = r.Found(f)
 	}
@@ -143,22 +170,31 @@ func (r *run) close() {
 	}
 }
 
+// wait keeps the pace that was asked for.
+func (r *run) wait(ctx context.Context) error {
+	if r.pace == nil {
+		return nil
+	}
+	return r.pace.Wait(ctx)
+}
+
 // end completes the summary.
 func (r *run) end() Summary {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.summary.Rows, r.summary.Bodies = r.Progress.rows.Load(), r.Progress.bodies.Load()
-	r.summary.Read = r.Progress.bytes.Load()
+	r.summary.Rows, r.summary.Bodies = r.rows.Load(), r.listed.Load()
+	r.summary.Bytes, r.summary.Read = r.size.Load(), r.read.Load()
 	return r.summary
 }
 
-// storeOf finds the store of a backend, nil if it is none of those to check.
+// storeOf finds the store of a backend, under the name by which it is listed;
+// nil if it is none of those to check.
 func (r *run) storeOf(b backends.Backend) *store {
 	i := slices.IndexFunc(r.stores, func(s *store) bool { return s.Backend == b })
 	if i < 0 {
 		return nil
 	}
-	return r.stores[i]
+	return r.stores[i].same
 }
 
 // homes are where readers look for the body of a path: where the rules send

@@ -97,8 +97,9 @@ func (s *spool) counts() (counts [spoolParts]int) {
 // read calls visit for the records of a range, file by file. What it gets is
 // good until it returns. Nothing may be added meanwhile.
 func (s *spool) read(r span, visit func(h hash, fields []byte) error) error {
+	var in recordReader
 	for i := r.from >> 24; i < (r.to+1<<24-1)>>24; i++ {
-		if err := s.parts[i].read(func(h hash, fields []byte) error {
+		if err := in.read(&s.parts[i], func(h hash, fields []byte) error {
 			if !r.has(h) {
 				return nil
 			}
@@ -110,33 +111,48 @@ func (s *spool) read(r span, visit func(h hash, fields []byte) error) error {
 	return nil
 }
 
-func (p *spoolPart) read(visit func(h hash, fields []byte) error) error {
-	var sources []io.Reader
-	if p.file != nil {
-		sources = append(sources, io.NewSectionReader(p.file, 0, 1<<62))
+// recordReader reads one part after the other.
+type recordReader struct {
+	in     *bufio.Reader
+	fields []byte
+}
+
+func (r *recordReader) read(p *spoolPart, visit func(h hash, fields []byte) error) error {
+	if p.count == 0 {
+		return nil
 	}
-	in := bufio.NewReaderSize(io.MultiReader(append(sources, bytes.NewReader(p.buf))...), 64<<10)
-	var fields []byte
-	for {
+	source := io.Reader(bytes.NewReader(p.buf))
+	if p.file != nil {
+		source = io.MultiReader(io.NewSectionReader(p.file, 0, 1<<62), source)
+	}
+	if r.in == nil {
+		r.in = bufio.NewReaderSize(nil, 64<<10)
+	}
+	for r.in.Reset(source); ; {
 		var h hash
-		if _, err := io.ReadFull(in, h[:]); err != nil {
-			if err == io.EOF {
-				return nil
-			}
-			return fmt.Errorf("temporary files for the check: %w", err)
+		_, err := io.ReadFull(r.in, h[:])
+		if err == io.EOF {
+			return nil
 		}
-		n, err := binary.ReadUvarint(in)
 		if err == nil {
-			fields = slices.Grow(fields[:0], int(n))[:n]
-			_, err = io.ReadFull(in, fields)
+			err = r.readFields()
 		}
 		if err != nil {
 			return fmt.Errorf("temporary files for the check: %w", err)
 		}
-		if err := visit(h, fields); err != nil {
+		if err := visit(h, r.fields); err != nil {
 			return err
 		}
 	}
+}
+
+func (r *recordReader) readFields() error {
+	n, err := binary.ReadUvarint(r.in)
+	if err == nil {
+		r.fields = slices.Grow(r.fields[:0], int(n))[:n]
+		_, err = io.ReadFull(r.in, r.fields)
+	}
+	return err
 }
 
 // close gives the disk space back.

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -19,6 +20,9 @@ type Store struct {
 	Name    string
 	Backend backends.Backend // nil if it could not be opened
 	Err     error            // why not
+	// Same is the name of another backend that is the very same tree or bucket,
+	// which is looked at in its stead.
+	Same string
 	// Skip are beginnings of paths that are not this backend's: another one
 	// keeps its bodies there, inside the same tree or bucket.
 	Skip []string
@@ -34,12 +38,18 @@ func Stores(ctx context.Context, c *cluster.Cluster, s settings.Settings, logger
 		open[b.Name()] = b
 	}
 	var opened []backends.Backend
+	places := make(map[string]string)
 	names := slices.Concat(slices.Collect(maps.Keys(open)), slices.Collect(maps.Keys(s.NFS)),
 		slices.Collect(maps.Keys(s.S3)), slices.Collect(maps.Keys(s.GCS)))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		store := Store{Name: name, Backend: open[name], Skip: nested(s, name)}
-		if store.Backend == nil {
+		if place := placeOf(s, name); place != "" && places[place] == "" {
+			places[place] = name
+		} else if place != "" {
+			store.Same = places[place]
+		}
+		if store.Backend == nil && store.Same == "" {
 			if store.Backend, store.Err = cluster.OpenBackend(ctx, s, name, logger); store.Err == nil {
 				opened = append(opened, store.Backend)
 			} else {
@@ -55,6 +65,20 @@ func Stores(ctx context.Context, c *cluster.Cluster, s settings.Settings, logger
 		}
 		return errors.Join(errs...)
 	}
+}
+
+// placeOf tells trees and buckets apart: two backends of one place are one.
+func placeOf(s settings.Settings, name string) string {
+	if tree, ok := s.NFS[name]; ok {
+		return "tree " + directory(tree.MountPointPath)
+	}
+	if bucket, ok := s.S3[name]; ok {
+		return fmt.Sprintf("s3 %q %q %q", bucket.Endpoint, bucket.Bucket, bucket.Prefix)
+	}
+	if bucket, ok := s.GCS[name]; ok {
+		return fmt.Sprintf("gcs %q %q %q", bucket.Endpoint, bucket.Bucket, bucket.Prefix)
+	}
+	return ""
 }
 
 // nested returns the beginnings of the paths of a backend at which others keep

@@ -53,11 +53,12 @@ func (r *run) twins(ctx context.Context, look *inspector) error {
 	if r.folded == nil {
 		return nil
 	}
-	for _, part := range spans(r.span, r.folded.counts(), spanSize) {
+	var list []twin
+	for _, part := range spans(r.span, r.folded.counts(), r.spanSize) {
 		if err := r.stopped(ctx); err != nil {
 			return err
 		}
-		groups, err := r.twinsOf(part)
+		groups, err := r.twinsOf(part, &list)
 		if err != nil {
 			return err
 		}
@@ -72,8 +73,8 @@ func (r *run) twins(ctx context.Context, look *inspector) error {
 
 // twinsOf returns the groups of rows in a range that have equal names but for
 // the case.
-func (r *run) twinsOf(part span) (groups [][]twin, err error) {
-	var list []twin
+func (r *run) twinsOf(part span, buffer *[]twin) (groups [][]twin, err error) {
+	list := (*buffer)[:0]
 	err = r.folded.read(part, func(h hash, fields []byte) error {
 		list = append(list, twin{h, hash(fields[:16]), fields[16]})
 		return nil
@@ -81,6 +82,7 @@ func (r *run) twinsOf(part span) (groups [][]twin, err error) {
 	slices.SortFunc(list, func(a, b twin) int {
 		return cmp.Or(compareHashes(a.fold, b.fold), cmp.Compare(a.table, b.table), compareHashes(a.name, b.name))
 	})
+	*buffer = list
 	for len(list) > 1 {
 		n := 1
 		for n < len(list) && list[n].fold == list[0].fold && list[n].table == list[0].table {

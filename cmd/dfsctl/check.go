@@ -9,11 +9,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/bulk/check"
 )
 
 // checkFlags are the flags of check as they stand.
-type checkFlags struct{ options check.Options }
+type checkFlags struct {
+	options check.Options
+	bulk    bulkFlags
+}
 
 func newCheck(a *app) *cobra.Command {
 	var f checkFlags
@@ -48,6 +52,7 @@ for theirs, that every byte can be read. It also compares the times that S3 does
 not tell in a listing.
 
 A backend that cannot be listed is named, and nothing is said about its paths.
+--rate bounds the bodies that are listed in a second, and then the rows.
 
 Exit code 4 if something was found and not mended, 1 if something could not be
 checked. With --json one document for each finding, with kind, name, table,
@@ -78,32 +83,33 @@ func (f *checkFlags) add(c *cobra.Command) {
 	flags.DurationVar(&o.Grace, "grace", time.Hour, "`AGE` up to which bodies without a row are spared: whoever writes them may go on")
 	flags.StringVar(&o.From, "from", "", "begin at this `HASH`, a name_hash or the beginning of one")
 	flags.StringVar(&o.To, "to", "", "end before this `HASH`, so that several hosts can share a check")
-	flags.IntVar(&o.Workers, "workers", 0, "`NUMBER` of directories, listings and paths at a time (default four for each processor)")
+	f.bulk.add(c, "directories, listings or paths")
 	flags.StringVar(&o.TempDir, "temp", "", "`DIR` for temporary files, about 100 bytes for each body (default that of the system)")
 }
 
 func (f *checkFlags) check() error {
-	switch {
-	case f.options.Grace < 0:
+	if f.options.Grace < 0 {
 		return usagef("--grace %v is negative", f.options.Grace)
-	case f.options.Workers < 0:
-		return usagef("--workers %d is less than 1", f.options.Workers)
 	}
 	if err := f.options.Validate(); err != nil {
 		return &usageError{err}
 	}
-	return nil
+	return f.bulk.check()
 }
 
 func (f *checkFlags) run(ctx context.Context, a *app, s session) (err error) {
+	r := &bulkRun{a: a, verb: "checked", mode: f.bulk.progress, progress: new(bulk.Progress)}
 	o := f.options
+	o.Limits, o.Progress = f.bulk.limits, r.progress
 	o.GenerationTimeout = s.settings.Content.GenerationTimeout
 	o.Found = a.printFinding
 	stores, closeStores := check.Stores(ctx, s.Cluster, s.settings, a.logger())
 	defer func() { err = errors.Join(err, closeStores()) }()
 	o.Stores = stores
 	start := time.Now()
+	stop := r.show(ctx)
 	summary, err := check.Run(ctx, s.Cluster, o)
+	stop()
 	return a.finishCheck(ctx, summary, time.Since(start), err)
 }
 
