@@ -13,6 +13,9 @@ import (
 // meanwhile the error is backends.ErrChanged.
 func (c *Cluster) Relocate(ctx context.Context, row metadata.Row, from Place) error {
 	to := c.stores.Route(row.Name).Backend
+	if row.Table == "" {
+		row.Table = c.meta.Layout().Table(row.Name)
+	}
 	staged, info, err := backends.StageCopy(ctx, from.Store, row.Name, to, row.Name)
 	if err != nil {
 		return err

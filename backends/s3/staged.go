@@ -28,6 +28,9 @@ func (b *Backend) ListStaged(ctx context.Context, prefix string) iter.Seq2[backe
 	return func(yield func(backends.Leftover, error) bool) {
 		for {
 			page, err := b.client.ListMultipartUploads(ctx, in)
+			if code(err) == "NoSuchUpload" { // what some services say where there is none
+				return
+			}
 			if err != nil {
 				yield(backends.Leftover{}, b.stagedError(ctx, prefix, err))
 				return

@@ -135,6 +135,9 @@ func (o Options) Validate() error {
 	if _, err := o.span(); err != nil {
 		return err
 	}
+	if info, err := os.Stat(o.TempDir); o.TempDir != "" && (err != nil || !info.IsDir()) {
+		return fmt.Errorf("%s is no directory for temporary files", o.TempDir)
+	}
 	_, err := o.prefix()
 	return err
 }
