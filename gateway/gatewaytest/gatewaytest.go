@@ -99,7 +99,8 @@ const dir = "var/site/storage/gw/"
 // file is one that the tables ask for.
 type file struct {
 	name, datatype, scope, body string
-	mtime                       int64 // 1,700,000,000 unless given
+	mtime                       int64  // 1,700,000,000 unless given
+	legacy                      string // a datatype that only PHP stores
 }
 
 // files lists what the cluster must hold.
@@ -110,7 +111,7 @@ func files() []file {
 		{name: dir + "big.bin", datatype: "application/octet-stream", scope: "image", body: string(pattern(100_000))},
 		{name: dir + "word.dat", datatype: "misc", scope: "image", body: "x"},
 		{name: dir + "latin.txt", datatype: "text/plain; charset=iso-8859-1", scope: "image", body: "y"},
-		{name: "var/site/other/broken.dat", datatype: "text/plain\r\nX-Injected: yes\r\nSet-Cookie: a=b", scope: "image", body: "z"},
+		{name: "var/site/other/broken.dat", datatype: "text/plain", scope: "image", body: "z", legacy: "text/plain\r\nX-Injected: yes\r\nSet-Cookie: a=b"},
 		{name: dir + "future.txt", datatype: "text/plain", scope: "image", body: "new", mtime: 2_000_000_000},
 		{name: dir + "doc.pdf", datatype: "application/pdf", scope: "binaryfile", body: "%PDF"},
 		{name: dir + `döc".pdf`, datatype: "application/pdf", scope: "binaryfile", body: "%PDF"},
@@ -142,9 +143,13 @@ func Populate(t testing.TB, c *cluster.Cluster) {
 		if f.mtime == 0 {
 			f.mtime = 1_700_000_000
 		}
-		_, err := c.Store(t.Context(), f.name, strings.NewReader(f.body), cluster.StoreOptions{
+		row, err := c.Store(t.Context(), f.name, strings.NewReader(f.body), cluster.StoreOptions{
 			DataType: f.datatype, Scope: f.scope, ModTime: time.Unix(f.mtime, 0),
 		})
+		if err == nil && f.legacy != "" {
+			row.DataType = f.legacy
+			err = c.Metadata().Update(t.Context(), func(tx *metadata.Tx) error { return tx.Upsert(row) })
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
