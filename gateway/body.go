@@ -160,15 +160,6 @@ func (x *exchange) inMemory(row metadata.Row) ([]byte, bool) {
 	return f.Bytes()
 }
 
-// next is how many bytes of a range are handed on at once, at the least: all of
-// what is in memory or in a local file.
-func (b *body) next(r byteRange) int64 {
-	if b.buffer != nil {
-		return int64(b.first)
-	}
-	return r.length
-}
-
 // writeTo sends the bytes of a stored body to w. The backend's own reader is
 // handed to the connection, so that the kernel can move the bytes of a local
 // file. Any other store must go on in time.

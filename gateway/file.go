@@ -122,10 +122,10 @@ const beyondBuffer = 4 << 10
 // copy sends a range of a body; a stored one is open at it. A body that ends
 // early must not look complete: the connection is broken off.
 func (x *exchange) copy(b *body, r byteRange) {
-	if x.o.BeforeBody != nil && b.next(r) >= beyondBuffer {
-		x.o.BeforeBody(x.r.Context())
-	}
 	if b.data != nil {
+		if r.length >= beyondBuffer && x.o.BeforeBody != nil {
+			x.o.BeforeBody(x.r.Context())
+		}
 		x.w.Write(b.data[r.start : r.start+r.length]) // who is gone needs no telling
 		return
 	}

@@ -89,8 +89,8 @@ type Options struct {
 	// replace.
 	AddHeader func(ctx context.Context, lines ...[]byte) bool
 	// BeforeBody, if there is one, is called right before 4 KB of a body or
-	// more are written by one call, or sent from a file: a server can have them
-	// leave with the header.
+	// more are written by one call: a server can have them leave with the
+	// header.
 	BeforeBody func(ctx context.Context)
 
 	// RetryAfter is what clients are told while the database or a store is

@@ -75,22 +75,16 @@ func (c *conn) write(step func() (int64, error)) (written int64, err error) {
 }
 
 // ReadFrom sends all of r. What is in a file the kernel sends by itself: the
-// wrapped connection must be given r as it is, and fills its packets across the
-// borders of header and file, and of what the kernel takes at once. It tells how much it sent even
+// wrapped connection must be given r as it is. It tells how much it sent even
 // when the deadline ended it, and leaves r behind that.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
-	to, ok := c.Conn.(io.ReaderFrom)
-	ok = ok && isFile(r)
-	if ok {
-		cork(c.Conn, true)
-		defer cork(c.Conn, false)
-	}
 	if c.held.data != nil {
 		if _, err := c.writeHeld(nil); err != nil {
 			return 0, err
 		}
 	}
-	if !ok {
+	to, ok := c.Conn.(io.ReaderFrom)
+	if !ok || !isFile(r) {
 		return c.copyFrom(r)
 	}
 	return c.write(func() (int64, error) { return to.ReadFrom(r) })

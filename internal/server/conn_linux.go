@@ -27,20 +27,6 @@ func bytesAcked(c net.Conn) uint64 {
 	return acked
 }
 
-// cork has a connection send full packets only, until it is taken out. Other
-// than of TCP there is none.
-func cork(c net.Conn, in bool) {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return
-	}
-	value := 0
-	if in {
-		value = 1
-	}
-	control(tcp, func(fd int) error { return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_CORK, value) })
-}
-
 // steer sends the connections that come from now on to the process that bound
 // the same address later, if there is one; those that are on their way still
 // arrive here. In the kernel's words: of the sockets that share the address the

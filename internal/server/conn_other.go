@@ -10,6 +10,4 @@ import (
 
 func bytesAcked(net.Conn) uint64 { return 0 }
 
-func cork(net.Conn, bool) {}
-
 func steer(syscall.Conn) error { return errors.ErrUnsupported }
