@@ -40,6 +40,9 @@ func Purge(ctx context.Context, c *cluster.Cluster, options PurgeOptions) error 
 	if options.BatchSize <= 0 {
 		p.options.BatchSize = 100
 	}
+	if rate := int(options.Limits.Rate); options.Limits.Rate > 0 && options.Pause == 0 {
+		p.options.BatchSize = max(1, min(p.options.BatchSize, rate)) // not all of a minute at once
+	}
 	if options.Pause > 0 || options.DryRun {
 		p.options.Limits.Workers = 1
 	}

@@ -155,6 +155,23 @@ func TestPurgePauses(t *testing.T) {
 	}
 }
 
+// TestPurgeRate: a slow purge removes a few at a time, not many once in a while.
+func TestPurgeRate(t *testing.T) {
+	c, _ := newCluster(t, false)
+	expire(t, c, 25)
+	most, done := 0, 0
+	err := Purge(t.Context(), c, PurgeOptions{
+		PurgeOptions: cluster.PurgeOptions{BatchSize: 1000}, Limits: Limits{Rate: 20.5},
+		Report: func(batch cluster.PurgeBatch) error {
+			most, done = max(most, len(batch.Removed)), done+len(batch.Removed)
+			return nil
+		},
+	})
+	if err != nil || most != 20 || done != 25 {
+		t.Errorf("%d at once, %d in all, %v", most, done, err)
+	}
+}
+
 // TestPurgeCountsFailures: a file that cannot be removed is named, keeps its
 // row, and stops nobody.
 func TestPurgeCountsFailures(t *testing.T) {

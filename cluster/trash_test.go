@@ -177,6 +177,46 @@ func TestOneTrashOfTwo(t *testing.T) {
 	}
 }
 
+// TestTrashDuringAMigration: what has yet to migrate goes into the trash of the
+// store it migrates to, and from both stores.
+func TestTrashDuringAMigration(t *testing.T) {
+	s := trashSettings(t, "sqlite")
+	rules := s.Dispatch.PathBackends
+	s.Dispatch.PathBackends = nil // all on NFS
+	createSchema(t, s)
+	before := open(t, s)
+	s.Dispatch.PathBackends, s.Dispatch.MigrateFrom = rules, []settings.Rule{{Prefix: onS3, Backend: "nfs"}}
+	c := open(t, s)
+	for _, name := range []string{"not yet", "both", "new"} {
+		path := onS3 + name
+		if name != "new" {
+			before.mustStore(t, path, "body")
+		}
+		if name != "not yet" {
+			c.mustStore(t, path, "body")
+		}
+		if name == "both" {
+			before.writeBody(t, path, "left behind")
+		}
+		if err := c.expireNow(t, path); err != nil {
+			t.Fatal(err)
+		}
+		if got := purgeAll(t, c, PurgeOptions{}); len(got) != 1 {
+			t.Errorf("%s: purged %q", name, got)
+		}
+		if old, now := before.body(t, path), c.body(t, path); old != "<none>" || now != "<none>" {
+			t.Errorf("%s: left are %q and %q", name, old, now)
+		}
+		found := c.inTrashOf(t, path)
+		if len(found) != 1 || found[0].Backend != "s3" {
+			t.Fatalf("%s: in the trash %+v", name, found)
+		}
+		if _, err := c.Restore(t.Context(), found[0]); err != nil || c.contents(t, path) != "body" {
+			t.Errorf("%s: restored %q, %v", name, c.contents(t, path), err)
+		}
+	}
+}
+
 // TestNoTrashForBodiesThatAreGone: an expired row without a body is purged and
 // leaves no entry.
 func TestNoTrashForBodiesThatAreGone(t *testing.T) {
