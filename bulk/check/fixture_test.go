@@ -92,7 +92,7 @@ func newFixture(tb testing.TB, engine string, bucket bool) *fixture {
 	return openFixture(tb, newSettings(tb, engine, bucket))
 }
 
-func openFixture(tb testing.TB, s settings.Settings) *fixture {
+func openFixture(tb testing.TB, s settings.Settings, options ...cluster.Option) *fixture {
 	tb.Helper()
 	f := &fixture{TB: tb, settings: s, long: time.Now().Add(-2 * time.Hour).Truncate(time.Second)}
 	config, err := metadata.ConfigFrom(s)
@@ -108,7 +108,7 @@ func openFixture(tb testing.TB, s settings.Settings) *fixture {
 	if err := store.CreateSchema(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
-	if f.Cluster, err = cluster.Open(tb.Context(), s, cluster.ForOneCommand()); err != nil {
+	if f.Cluster, err = cluster.Open(tb.Context(), s, append(options, cluster.ForOneCommand())...); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { f.Cluster.Close() })

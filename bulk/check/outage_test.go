@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/internal/testservice"
@@ -225,5 +226,45 @@ func TestContents(t *testing.T) {
 	wantLines(t, "contents", summarize(found), []string{"wrong-time " + onS3 + "time repaired"})
 	if summary.Read != 6 {
 		t.Errorf("read %d bytes, want 6", summary.Read)
+	}
+}
+
+func TestWhoLives(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &run{Options: Options{Now: time.Now}}
+	for _, test := range []struct {
+		writer backends.StagedName
+		want   bool
+	}{
+		{backends.StagedName{Time: time.Now(), PID: os.Getpid(), Host: host}, true},
+		{backends.StagedName{Time: time.Now().Add(-48 * time.Hour), PID: os.Getpid(), Host: host}, false},
+		{backends.StagedName{Time: time.Now(), PID: os.Getpid(), Host: host + "-other"}, false},
+		{backends.StagedName{Time: time.Now(), PID: 1 << 30, Host: host}, false},
+		{backends.StagedName{}, false},
+	} {
+		if got := r.lives(test.writer); got != test.want {
+			t.Errorf("lives(%+v) = %v", test.writer, got)
+		}
+	}
+}
+
+// TestKinds holds the table of kinds together: each once, and each that is
+// mended says how.
+func TestKinds(t *testing.T) {
+	seen := map[Kind]bool{}
+	for _, m := range Kinds() {
+		if seen[m.Kind] || m.What == "" || (m.Fix == Nothing) != (m.How == "") {
+			t.Errorf("%+v", m)
+		}
+		seen[m.Kind] = true
+	}
+	for _, s := range seeds() {
+		delete(seen, s.kind)
+	}
+	if delete(seen, DamagedBody); len(seen) > 0 { // which takes a broken disk
+		t.Errorf("nobody seeds %v", seen)
 	}
 }

@@ -111,9 +111,6 @@ func (r *run) allows(k Kind) bool {
 
 // found tells a finding.
 func (r *run) found(f Finding) {
-	if f.Fix == Nothing && f.Action == "" {
-		f.Fix = meaning(f.Kind).Fix
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.summary.Found++

@@ -114,7 +114,7 @@ func (f *fixture) stage(name string) string {
 func later() time.Time { return time.Now().Add(3 * time.Hour) }
 
 func TestSeededDefects(t *testing.T) {
-	n := 6
+	n := 4
 	if os.Getenv("DFS_TEST_LONG") != "" {
 		n = 40
 	}

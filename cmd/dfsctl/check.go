@@ -168,6 +168,8 @@ func checkError(ctx context.Context, s check.Summary, err error) error {
 	switch {
 	case err != nil && ctx.Err() != nil && s.Next != "":
 		return &stoppedError{fmt.Sprintf("checked up to name_hash %s; --from %s goes on there", s.Next, s.Next)}
+	case err != nil && ctx.Err() != nil && s.Rows > 0:
+		return &stoppedError{"all is checked but for case twins"}
 	case err != nil && ctx.Err() != nil:
 		return &stoppedError{"the backends were being listed and nothing is checked"}
 	case err != nil:

@@ -26,7 +26,7 @@ var exitMeanings = [...]string{
 	exitFailed:   "failed: a service, a body or a local file; also when interrupted",
 	exitUsage:    "wrong usage, an invalid path, or wrong configuration",
 	exitNotExist: "the named path does not exist in the cluster, or has expired",
-	exitFound:    "a check found something (config check, schema check, doctor)",
+	exitFound:    "a check found something (check, config check, schema check, doctor)",
 }
 
 func exitHelp() string {
