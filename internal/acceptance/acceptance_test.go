@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(testservice.Main(m, mariaDB.Close, func() { os.RemoveAll(dir) }).Run())
+	os.Exit(testservice.Main(m, mariaDB.Close, logging.Close, func() { os.RemoveAll(dir) }).Run())
 }
 
 // The three parts of the site, by the store its rules send them to. The last
