@@ -81,6 +81,10 @@ type Limits struct {
 	// target counts those apart.
 	FamilyRate  float64
 	FamilyBurst int
+	// Cheap says that calls cost nothing. Such a cache is told of a change at
+	// once, and again when no gateway can remember any more what was there
+	// before; one whose calls are counted or charged is told only then.
+	Cheap bool
 	// Concurrent bounds the calls under way at a time; 1 by default.
 	Concurrent int
 }

@@ -50,6 +50,10 @@ type Delivery struct {
 	Error    string    // of the last of them
 	Progress string    // the name_hash behind which a family is still to be expanded
 
+	// Wait is how long a delivery that is enqueued waits first, unless it is
+	// pending already. It is not kept.
+	Wait time.Duration
+
 	leased int64
 }
 
@@ -87,15 +91,10 @@ const ledgerColumns = "`target`, `extent`, `subject`, `action`, `scope`, `follow
 	" `owner`, `attempts`, `changed`, `enqueued`, `progress`, `error`"
 
 // Enqueue makes deliveries pending, of which Target, Extent, Subject, Action,
-// Scope, Followers and Changed are read. What is pending already, or being
+// Scope, Followers, Changed and Wait are read. What is pending already, or being
 // delivered, keeps its place and takes the newer action; of several for one
 // subject the last counts.
 func (tx *Tx) Enqueue(deliveries ...Delivery) error {
-	return tx.enqueue(0, deliveries)
-}
-
-// enqueue is Enqueue of deliveries that, unless they are pending, wait first.
-func (tx *Tx) enqueue(wait time.Duration, deliveries []Delivery) error {
 	if len(deliveries) == 0 {
 		return nil
 	}
@@ -109,7 +108,7 @@ func (tx *Tx) enqueue(wait time.Duration, deliveries []Delivery) error {
 		for _, k := range chunk {
 			changed := k.Changed.UnixMicro()
 			args = append(args, k.Target, k.hash, k.Extent, k.Subject, k.Action, k.Scope, k.Followers,
-				changed, changed, wait.Microseconds())
+				changed, changed, k.Wait.Microseconds())
 		}
 		_, err := tx.exec("enqueue", chunk[0].Subject, "INSERT INTO "+quoted(ledgerTable)+
 			" (`target`, `hash`, `extent`, `subject`, `action`, `scope`, `followers`, `state`, `since`, `changed`, `enqueued`, `due`, `error`) VALUES "+

@@ -29,7 +29,8 @@ func (s *Store) FoldDeliveries(ctx context.Context, family Delivery, wait time.D
 		if folded == 0 {
 			return nil
 		}
-		return tx.enqueue(wait, []Delivery{family})
+		family.Wait = wait
+		return tx.Enqueue(family)
 	})
 	return folded, err
 }

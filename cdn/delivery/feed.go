@@ -192,6 +192,7 @@ func (f *feeder) commit(ctx context.Context, batch []changes.Change, position ch
 			list = append(list, f.deliveries(c)...)
 		}
 	}
+	f.hold(list)
 	return f.advance(ctx, list, position, batch)
 }
 

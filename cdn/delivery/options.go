@@ -29,6 +29,10 @@ type Options struct {
 	// Linger is how long deliveries gather before a batch that is not full
 	// leaves; 25 ms.
 	Linger time.Duration
+	// Settle is for how long after a change is seen a gateway may still serve
+	// what was there before, to a cache that asks anew because it was told to
+	// forget; 0 for never. See [cdn.Limits].Cheap for what follows.
+	Settle time.Duration
 	// FeedBatch is how many changes one transaction takes; 500.
 	FeedBatch int
 	// IgnoreLost lets the feed go on from the newest change when some were

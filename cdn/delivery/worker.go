@@ -40,12 +40,13 @@ type worker struct {
 	resume  atomic.Int64  // nothing is sent before; nanoseconds since 1970
 	folded  time.Time     // when it was last looked for prefixes
 	failure atomic.Pointer[failure]
+	echoes  chan echo // in the order of when
 }
 
 func newWorker(p *Pipeline, t cdn.Target) *worker {
 	limits := t.Limits()
 	w := &worker{Pipeline: p, target: t, limits: limits, buckets: newBuckets(limits),
-		slots: make(chan struct{}, max(1, limits.Concurrent)), woken: make(chan struct{}, 1)}
+		slots: make(chan struct{}, max(1, limits.Concurrent)), woken: make(chan struct{}, 1), echoes: make(chan echo, maxEchoes)}
 	w.breaker = circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(uint(p.options.BreakerFailures)).WithSuccessThreshold(1).
 		WithDelay(p.options.BreakerDelay).WithJitterFactor(0.2).
@@ -72,6 +73,7 @@ func (w *worker) covers(i cdn.Item) bool {
 func (w *worker) run(ctx, hard context.Context) {
 	var underWay sync.WaitGroup
 	defer underWay.Wait()
+	underWay.Go(func() { w.sayAgain(ctx, hard) })
 	for w.ready(ctx) {
 		owner := newOwner()
 		size := w.batchSize()
@@ -252,7 +254,9 @@ func (w *worker) send(hard context.Context, l *lease, batch []prepared) {
 		return // we stopped; it is given back
 	}
 	w.finish(hard, l, w.outcomes(batch, errs))
-	w.warm(batch, errs)
+	if !w.echo(batch, errs) {
+		w.warm(batch, errs)
+	}
 }
 
 // judge tells the breaker of a call, and hastens what waits when the target is

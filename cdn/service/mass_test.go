@@ -37,7 +37,7 @@ func TestMassExpiry(t *testing.T) {
 	for chunk := range slices.Chunk(names, 1000) {
 		put(t, s, store, true, chunk...)
 	}
-	printAsked(t, files, "as a prefix", massExpiry(t, s, store, cdn.Prefix, massPrefix), 1)
+	printAsked(t, files, "as a prefix", massExpiry(t, s, store, cdn.Prefix, massPrefix), 2)
 	if long {
 		printAsked(t, files, "file by file", massExpiry(t, s, store, cdn.Path, names...), files/100)
 	}
@@ -56,7 +56,7 @@ func printAsked(t *testing.T, files int, how string, all map[string]asked, most 
 			if most := files/1000*4 + 50; a.batches > most {
 				t.Errorf("%s: %d batches, more than %d", name, a.batches, most)
 			}
-		} else if a.calls > most {
+		} else if a.calls > most { // Varnish is told once more, when no gateway can remember
 			t.Errorf("%s: %d calls, more than %d", name, a.calls, most)
 		}
 	}

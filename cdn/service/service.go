@@ -42,6 +42,10 @@ func Configured(s settings.Settings) bool {
 	return len(s.CDN.Rules) > 0 || s.CDN.DefaultTargets != ""
 }
 
+// underWay is how long an answer of a gateway may be under way to a cache that
+// is told to forget meanwhile.
+const underWay = 200 * time.Millisecond
+
 // New makes the targets and rules of the settings. It reaches nothing; what it
 // fails with is wrong configuration.
 func New(ctx context.Context, s settings.Settings, o Options) (*Service, error) {
@@ -53,6 +57,7 @@ func New(ctx context.Context, s settings.Settings, o Options) (*Service, error) 
 		return nil, err
 	}
 	options.Logger, options.Registerer = o.Logger, o.Registerer
+	options.Settle = s.Gateway.MetadataTTL + underWay
 	targets, err := Targets(ctx, s, Source{o.Store, o.Bodies}, o.Logger)
 	service := &Service{rules: rules, targets: targets, settings: s, options: o}
 	if err == nil {

@@ -138,6 +138,7 @@ func (t *Target) Limits() cdn.Limits {
 		Extents:    []cdn.Extent{cdn.Prefix, cdn.All},
 		Takes:      func(item cdn.Item) bool { _, ok := t.plan(item); return ok },
 		Items:      maxItems,
+		Cheap:      true,
 		Concurrent: 2,
 	}
 	if t.cfg.Keys {

@@ -62,7 +62,7 @@ func cmdCDN(ts *testscript.TestScript, neg bool, args []string) {
 		strings.Join(args, "\n"), ts.Getenv("FASTLY"), ts.Getenv("WEBHOOK"))
 	for name, text := range map[string]string{
 		"settings/override/cdn.ini.append.php": text,
-		"settings/override/file.ini":           "[nfs:mirror]\nMountPointPath=mirror\n[ChangeFeed]\nPollInterval=20\n",
+		"settings/override/file.ini":           "[nfs:mirror]\nMountPointPath=mirror\n[ChangeFeed]\nPollInterval=20\n[Gateway]\nMetadataTTL=0\n",
 		"fastly.token":                         ts.Getenv("FASTLY_TOKEN") + "\n", "webhook.secret": ts.Getenv("WEBHOOK_SECRET"),
 	} {
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
