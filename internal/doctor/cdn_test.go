@@ -37,7 +37,7 @@ func cdnFindings(t *testing.T, o Options) string {
 func TestCDNUnseenChanges(t *testing.T) {
 	s := withWebhook(t, mariadbSite(t))
 	logging.Exec(t, "SET GLOBAL binlog_format = 'ROW', GLOBAL binlog_row_image = 'FULL'")
-	logging.Exec(t, "CREATE USER 'pusher'@'localhost';\nGRANT SELECT ON `"+s.DFS.DBName+"`.* TO 'pusher'@'localhost'")
+	logging.Exec(t, "CREATE OR REPLACE USER 'pusher'@'localhost';\nGRANT SELECT ON `"+s.DFS.DBName+"`.* TO 'pusher'@'localhost'")
 	for _, test := range []struct{ source, user, want string }{
 		{"auto", "", ""},
 		{"binlog", "", ""},
