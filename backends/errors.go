@@ -110,13 +110,22 @@ func CheckPath(backend, op, path string) error {
 		Err: errors.New("not a clean relative path")}
 }
 
+// CleanType returns a type as stores can keep it: rows of PHP frontends may have
+// one with control characters, which is none.
+func CleanType(contentType string) string {
+	if strings.ContainsFunc(contentType, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return ""
+	}
+	return contentType
+}
+
 // CheckStage is CheckPath for Stage, and looks at the attributes as well: no
 // protocol could carry a type with a line break.
 func CheckStage(backend, path string, attrs Attributes) error {
 	if err := CheckPath(backend, "stage", path); err != nil {
 		return err
 	}
-	if strings.ContainsFunc(attrs.ContentType, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if CleanType(attrs.ContentType) != attrs.ContentType {
 		return &Error{Backend: backend, Op: "stage", Path: path, Kind: fs.ErrInvalid,
 			Err: fmt.Errorf("the type %q has control characters", attrs.ContentType)}
 	}

@@ -87,3 +87,22 @@ func TestCheckPath(t *testing.T) {
 		t.Errorf("CheckPath(../a) = %#v", err)
 	}
 }
+
+// TestCleanType: what a header could not carry is no type.
+func TestCleanType(t *testing.T) {
+	for contentType, want := range map[string]string{
+		"": "", "text/plain": "text/plain", "misc": "misc", "text/plain; charset=ä": "text/plain; charset=ä",
+		"text/plain\r\nX: y": "", "a\tb": "", "\x00": "", "a\x7f": "",
+	} {
+		if got := backends.CleanType(contentType); got != want {
+			t.Errorf("%q: %q, want %q", contentType, got, want)
+		}
+		err := backends.CheckStage("s3", "var/a", backends.Attributes{ContentType: contentType})
+		if (err == nil) != (contentType == want) || err != nil && !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%q: %v", contentType, err)
+		}
+	}
+	if err := backends.CheckStage("s3", "../a", backends.Attributes{}); !errors.Is(err, fs.ErrInvalid) {
+		t.Error(err)
+	}
+}

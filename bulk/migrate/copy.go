@@ -150,7 +150,7 @@ func (m *Migration) paced(ctx context.Context, r backends.Reader) (io.Reader, er
 // attributes are those of the body itself. Its type is what its row says, as
 // with a body that the cluster stores.
 func attributes(row metadata.Row, body backends.Info) backends.Attributes {
-	attrs := backends.Attributes{Size: body.Size, ModTime: body.ModTime, ContentType: row.DataType}
+	attrs := backends.Attributes{Size: body.Size, ModTime: body.ModTime, ContentType: backends.CleanType(row.DataType)}
 	if attrs.ContentType == "" {
 		attrs.ContentType = body.ContentType
 	}

@@ -81,7 +81,7 @@ func (t *Target) same(row metadata.Row, body, have backends.Info) bool {
 func (t *Target) copy(ctx context.Context, row metadata.Row, body backends.Reader) error {
 	t.step("stage")
 	staged, err := t.to.Stage(ctx, row.Name, body, backends.Attributes{
-		Size: body.Info().Size, ModTime: row.ModTime(), ContentType: row.DataType,
+		Size: body.Info().Size, ModTime: row.ModTime(), ContentType: backends.CleanType(row.DataType),
 	})
 	if err != nil {
 		return err

@@ -96,8 +96,8 @@ func TestClientShare(t *testing.T) {
 	}
 }
 
-// TestClientShareOfHTTP2: 41 connections of one client, with a hundred requests
-// each, once held all that there is.
+// TestClientShareOfHTTP2: two connections of one client, with fifty requests
+// each, once held all that there was.
 func TestClientShareOfHTTP2(t *testing.T) {
 	proxies, err := trusted.Parse([]string{"127.0.0.1"})
 	if err != nil {
@@ -106,7 +106,7 @@ func TestClientShareOfHTTP2(t *testing.T) {
 	files := writePair(t, t.TempDir(), 1)
 	leave := make(chan struct{})
 	var held atomic.Int64
-	s := start(t, Options{TLSCertificate: files.cert, TLSKey: files.key, MaxRequests: 400, Proxies: proxies, DrainTimeout: patience},
+	s := start(t, Options{TLSCertificate: files.cert, TLSKey: files.key, MaxRequests: 80, Proxies: proxies, DrainTimeout: patience},
 		func(w http.ResponseWriter, r *http.Request) {
 			if r.ProtoMajor != 2 {
 				t.Errorf("over %s", r.Proto)
@@ -118,12 +118,12 @@ func TestClientShareOfHTTP2(t *testing.T) {
 			hello(w, r)
 		})
 	var refused, all sync.WaitGroup
-	refused.Add(500 - 100)
+	refused.Add(100 - 20)
 	var clients []*http.Client
-	for range 5 {
+	for range 2 {
 		client := newClient(t)
 		clients = append(clients, client)
-		for range 100 {
+		for range 50 {
 			all.Go(func() {
 				response, err := askFor(client, "https://"+s.address()+"/held", "192.0.2.1")
 				if err != nil {
@@ -140,8 +140,8 @@ func TestClientShareOfHTTP2(t *testing.T) {
 	}
 	close(leave)
 	all.Wait()
-	if held.Load() != 100 {
-		t.Errorf("%d were admitted, want 100", held.Load())
+	if held.Load() != 20 {
+		t.Errorf("%d were admitted, want 20", held.Load())
 	}
 }
 
