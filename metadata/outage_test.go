@@ -137,8 +137,9 @@ func TestMissingTables(t *testing.T) {
 			t.Errorf("%s: %v", c.Engine, err)
 		}
 		problems, err := s.CheckSchema(t.Context())
-		if err != nil || len(problems) != 6 || problems[0].Severity != SeverityError ||
-			problems[2].Table != journalTable || problems[3].Table != stateTable || problems[4].Table != ledgerTable || problems[5].Table != migrationTable {
+		if err != nil || len(problems) != 7 || problems[0].Severity != SeverityError ||
+			problems[2].Table != journalTable || problems[3].Table != stateTable || problems[4].Table != ledgerTable || problems[5].Table != migrationTable ||
+			problems[6].Table != trashTable {
 			t.Errorf("%s: %v, %v", c.Engine, problems, err)
 		}
 		for range 2 {
