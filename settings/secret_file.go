@@ -93,6 +93,9 @@ func (c *checker) checkSecretFiles() {
 			if _, ok := f.value.Interface().(Secret); ok {
 				c.checkSecretFile(s, f)
 			}
+			if f.key() == "CredentialsFile" {
+				c.checkPrivate(s, f.key(), f.value.String())
+			}
 		}
 	}
 }
@@ -111,6 +114,11 @@ func (c *checker) checkSecretFile(s section, f field) {
 		c.addInstance(SeverityWarning, s, key, "is not read: "+f.key()+" is set, in "+from.String(), "remove one of them")
 		return
 	}
+	c.checkPrivate(s, key, name)
+}
+
+// checkPrivate warns of a file with a secret that everybody can read.
+func (c *checker) checkPrivate(s section, key, name string) {
 	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
 		c.addInstance(SeverityWarning, s, key, name+" can be read by every user of this host", "chmod o= "+name)
 	}

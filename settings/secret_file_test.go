@@ -102,12 +102,13 @@ func TestCheckSecretFile(t *testing.T) {
 	}{
 		{"private", fastlyWithFile, 0o640, nil, ""},
 		{"public", fastlyWithFile, 0o644, nil, "can be read by every user"},
+		{"public, of credentials", "[akamai:a]\nCredentialsFile=secrets/token\n", 0o644, nil, "can be read by every user"},
 		{"unused", fastlyWithFile + "Token=x\n", 0o600, nil, "is not read: Token is set"},
 		{"overridden", fastlyWithFile, 0o600, map[string]string{"DFS_FASTLY_A_TOKEN": "env"}, ""},
 	} {
 		var found []string
 		for _, p := range Check(t.Context(), secretSite(t, test.cdn, "hush", test.mode, test.env)) {
-			if p.Key == "TokenFile" {
+			if p.Key == "TokenFile" || p.Key == "CredentialsFile" {
 				found = append(found, p.String())
 			}
 		}
