@@ -14,7 +14,7 @@ import (
 
 // Orphans are bodies on one store that no row names, and what became of them.
 type Orphans struct {
-	Deleted []string
+	Deleted []string // or, where they were only looked at, to be deleted
 	// Spared have a row by now, a body no older than the limit, or none.
 	Spared []string
 	Failed map[string]error
@@ -25,6 +25,36 @@ type Orphans struct {
 // lock, one is claimed for the time being, so that nobody can store a body that
 // would be taken for the orphan.
 func (c *Cluster) DeleteOrphans(ctx context.Context, store backends.Backend, paths []string, before time.Time) (Orphans, error) {
+	return c.orphans(ctx, store, paths, before, func(tx *metadata.Tx, result *Orphans, claims []metadata.Row) error {
+		if err := result.delete(tx.Context(), store); err != nil {
+			return err
+		}
+		_, err := tx.Delete(claims...)
+		return err
+	})
+}
+
+// FindOrphans says what DeleteOrphans would delete. It waits, as that does, for
+// a writer who has published a body and not committed its row, and changes
+// nothing: what it claims is rolled back.
+func (c *Cluster) FindOrphans(ctx context.Context, store backends.Backend, paths []string, before time.Time) (Orphans, error) {
+	var found Orphans
+	_, err := c.orphans(ctx, store, paths, before, func(_ *metadata.Tx, result *Orphans, _ []metadata.Row) error {
+		found = *result
+		return errOnlyLooked
+	})
+	if errors.Is(err, errOnlyLooked) {
+		err = nil
+	}
+	return found, err
+}
+
+var errOnlyLooked = errors.New("only looked")
+
+// orphans chooses the orphans among paths while nobody can store them, and
+// calls act with them and with the rows that were claimed.
+func (c *Cluster) orphans(ctx context.Context, store backends.Backend, paths []string, before time.Time,
+	act func(*metadata.Tx, *Orphans, []metadata.Row) error) (Orphans, error) {
 	var result Orphans
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
 		result = Orphans{Failed: map[string]error{}}
@@ -35,18 +65,8 @@ func (c *Cluster) DeleteOrphans(ctx context.Context, store backends.Backend, pat
 		if err := tx.Hold(); err != nil {
 			return err
 		}
-		doomed := result.choose(tx.Context(), store, paths, claims, before)
-		var perPath *backends.DeleteError
-		if err := store.Delete(tx.Context(), doomed); errors.As(err, &perPath) {
-			for path, err := range perPath.Failed {
-				result.Failed[path] = err
-			}
-		} else if err != nil {
-			return err
-		}
-		result.Deleted = slices.DeleteFunc(doomed, func(path string) bool { return result.Failed[path] != nil })
-		_, err = tx.Delete(slices.Collect(maps.Values(claims))...)
-		return err
+		result.choose(tx.Context(), store, paths, claims, before)
+		return act(tx, &result, slices.Collect(maps.Values(claims)))
 	})
 	if err != nil {
 		return Orphans{}, err
@@ -89,8 +109,8 @@ func (c *Cluster) claimOrphans(tx *metadata.Tx, paths []string) (map[string]meta
 	return free, nil
 }
 
-// choose returns the paths whose body is to go.
-func (o *Orphans) choose(ctx context.Context, store backends.Backend, paths []string, claims map[string]metadata.Row, before time.Time) (doomed []string) {
+// choose parts the paths whose body is to go from the others.
+func (o *Orphans) choose(ctx context.Context, store backends.Backend, paths []string, claims map[string]metadata.Row, before time.Time) {
 	for _, path := range paths {
 		if _, ok := claims[path]; !ok {
 			o.Spared = append(o.Spared, path)
@@ -103,8 +123,19 @@ func (o *Orphans) choose(ctx context.Context, store backends.Backend, paths []st
 		case err != nil:
 			o.Failed[path] = err
 		default:
-			doomed = append(doomed, path)
+			o.Deleted = append(o.Deleted, path)
 		}
 	}
-	return doomed
+}
+
+// delete deletes what was chosen. Only an error that names no path is returned.
+func (o *Orphans) delete(ctx context.Context, store backends.Backend) error {
+	var perPath *backends.DeleteError
+	if err := store.Delete(ctx, o.Deleted); errors.As(err, &perPath) {
+		maps.Copy(o.Failed, perPath.Failed)
+	} else if err != nil {
+		return err
+	}
+	o.Deleted = slices.DeleteFunc(o.Deleted, func(path string) bool { return o.Failed[path] != nil })
+	return nil
 }

@@ -184,6 +184,10 @@ func TestDeleteOrphans(t *testing.T) {
 		if err != nil || len(young.Deleted) > 0 || len(young.Spared) != len(paths) {
 			t.Errorf("of the last hour: %+v, %v", young, err)
 		}
+		looked, err := c.FindOrphans(t.Context(), store, paths, time.Now().Add(time.Hour))
+		if err != nil || !slices.Equal(looked.Deleted, paths[:2]) || len(looked.Spared) != 3 || c.body(t, paths[0]) != "x" {
+			t.Errorf("only looked at: %+v, %v", looked, err)
+		}
 		result, err := c.DeleteOrphans(t.Context(), store, paths, time.Now().Add(time.Hour))
 		if err != nil || !slices.Equal(result.Deleted, paths[:2]) || len(result.Spared) != 3 || len(result.Failed) > 0 {
 			t.Errorf("%+v, %v", result, err)
@@ -225,6 +229,39 @@ func TestOrphanIsStoredMeanwhile(t *testing.T) {
 				if got := c.contents(t, name); got != "stored" {
 					t.Fatalf("%s holds %q", name, got)
 				}
+			}
+		})
+	}
+}
+
+// TestOrphanOfAWriterBeforeItsCommit looks at a body that is published and whose
+// row is not committed: the look waits and then finds no orphan.
+func TestOrphanOfAWriterBeforeItsCommit(t *testing.T) {
+	for engine := range engines {
+		t.Run(engine, func(t *testing.T) {
+			s := nfsSettings(t, engine)
+			createSchema(t, s)
+			c, other := open(t, s), open(t, s)
+			name := onNFS + "a"
+			found := make(chan Orphans, 1)
+			c.step = func(at step) {
+				if at != stepPublished {
+					return
+				}
+				looking := make(chan struct{})
+				go func() {
+					close(looking)
+					o, err := other.FindOrphans(context.WithoutCancel(t.Context()), other.stores.Route(name).Backend, []string{name}, time.Now().Add(time.Hour))
+					if err != nil {
+						t.Error(err)
+					}
+					found <- o
+				}()
+				<-looking
+			}
+			c.mustStore(t, name, "body")
+			if o := <-found; len(o.Deleted) > 0 || len(o.Spared) != 1 {
+				t.Errorf("found %+v", o)
 			}
 		})
 	}

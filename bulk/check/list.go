@@ -232,4 +232,7 @@ func (w *window) load(r *run, part span) error {
 }
 
 // old reports whether something of that time is beyond the grace.
-func (r *run) old(at time.Time) bool { return at.Before(r.start.Add(-r.Grace)) }
+func (r *run) old(at time.Time) bool { return at.Before(r.limit()) }
+
+// limit is when the grace began.
+func (r *run) limit() time.Time { return r.start.Add(-r.Grace) }

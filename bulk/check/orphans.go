@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -95,6 +96,9 @@ func (r *run) inspectOrphans(ctx context.Context, s *store, paths []string) erro
 		return err
 	}
 	found, err := r.still(ctx, s, paths)
+	if err == nil && !r.Delete {
+		found, err = r.committed(ctx, s, found)
+	}
 	if err != nil {
 		return err
 	}
@@ -167,6 +171,26 @@ func (r *run) still(ctx context.Context, s *store, paths []string) ([]orphan, er
 	return found, err
 }
 
+// longCommit is the time that no writer takes from publishing a body to
+// committing its row.
+const longCommit = time.Hour
+
+// committed leaves out the bodies whose row was only waiting to be committed.
+// With the usual grace no body is young enough for that.
+func (r *run) committed(ctx context.Context, s *store, found []orphan) ([]orphan, error) {
+	var recent []string
+	for _, o := range found {
+		if o.info.Stored.Add(longCommit).After(r.Now()) {
+			recent = append(recent, o.path)
+		}
+	}
+	if len(recent) == 0 {
+		return found, nil
+	}
+	result, err := r.c.FindOrphans(ctx, s.Backend, recent, r.limit())
+	return slices.DeleteFunc(found, func(o orphan) bool { return slices.Contains(result.Spared, o.path) }), err
+}
+
 // known reports whether a body without a row is the cluster's to delete: there
 // are rows below its first two directories, such as var/site, or it is a cache
 // file of this site, whose table may have been emptied. What lies beside these,
@@ -217,7 +241,7 @@ func (r *run) deleteOrphans(ctx context.Context, s *store, doomed []orphan) erro
 	for i, o := range doomed {
 		paths[i] = o.path
 	}
-	result, err := r.c.DeleteOrphans(ctx, s.Backend, paths, r.start.Add(-r.Grace))
+	result, err := r.c.DeleteOrphans(ctx, s.Backend, paths, r.limit())
 	if err != nil {
 		return err
 	}
