@@ -54,6 +54,11 @@ const publishTimeout = 30 * time.Second
 // copyBatch copies the files of a batch and notes what became of them. After an
 // error it can be called again.
 func (m *Migration) copyBatch(ctx context.Context, p *pass, b *batch) error {
+	held := b.memory()
+	if err := m.memory.Acquire(ctx, held); err != nil {
+		return err
+	}
+	defer m.memory.Release(held)
 	defer b.discard(ctx)
 	for _, f := range b.files {
 		f.restart(m.ahead || p.record.Pass > 1)
@@ -67,6 +72,22 @@ func (m *Migration) copyBatch(ctx context.Context, p *pass, b *batch) error {
 	}
 	b.report(m.options.Progress)
 	return nil
+}
+
+// memoryBytes is how much of bodies that are under way may be in memory, as far
+// as that depends on how many there are: some stores hold a small one until it is
+// published, and of a large one its parts.
+const (
+	memoryBytes = 64 << 20
+	largeMemory = 16 << 20
+)
+
+// memory is what the bodies of a batch may take.
+func (b *batch) memory() (bytes int64) {
+	for _, f := range b.files {
+		bytes += f.row.Size
+	}
+	return min(bytes, largeMemory)
 }
 
 // restart forgets what an earlier attempt made of a file. Whatever went wrong,

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
@@ -47,6 +49,7 @@ type Migration struct {
 	creates  bool // the target publishes on condition that there is no body
 	owner    string
 	pool     *bulk.Pool
+	memory   *semaphore.Weighted // of bodies on their way
 }
 
 // RouteError says that the rules do not fit a migration. The caller knows the
@@ -101,7 +104,7 @@ func New(c *cluster.Cluster, prefix, from, to string, options Options) (*Migrati
 		return nil, wrong
 	}
 	m.options = options.withDefaults()
-	m.owner = newOwner()
+	m.owner, m.memory = newOwner(), semaphore.NewWeighted(memoryBytes)
 	m.pool = bulk.NewPool(m.options.Limits, m.options.Progress)
 	return m, nil
 }

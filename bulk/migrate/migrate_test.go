@@ -330,7 +330,11 @@ func TestRulesThatDoNotFit(t *testing.T) {
 			t.Errorf("prefix %q: %v", prefix, err)
 		}
 	}
-	if _, err := New(c, prefix+"/", "nfs", "nfs:new", Options{}); err != nil {
+	m, err := New(c, prefix+"/", "nfs", "nfs:new", Options{})
+	if err == nil {
+		_, err = m.Copy(t.Context())
+	}
+	if err != nil {
 		t.Errorf("a part of the prefix: %v", err)
 	}
 }

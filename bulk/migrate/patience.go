@@ -61,7 +61,7 @@ func (m *Migration) persist(ctx context.Context, do func(context.Context) error)
 // probe finds out whether the target really refuses to replace a body when it is
 // told to: services that do not know the condition ignore it.
 func (m *Migration) probe(ctx context.Context) (creates bool, err error) {
-	path := m.prefix + "/ezdfs-migrate-" + metadata.Hash(m.owner)
+	path := strings.TrimSuffix(m.prefix, "/") + "/ezdfs-migrate-" + metadata.Hash(m.owner)
 	for range 2 {
 		staged, err := m.to.Stage(ctx, path, strings.NewReader(""), backends.Attributes{Size: 0})
 		if err != nil {

@@ -126,7 +126,9 @@ func (b *bench) round(t *testing.T, do func(t *testing.T, bucket string) bool) (
 }
 
 func (b *bench) migrate(t *testing.T, bucket string) bool {
-	b.s.S3 = map[string]settings.S3{"s3": s3Settings(b.gateway, bucket)}
+	s3 := s3Settings(b.gateway, bucket)
+	s3.PartSize, s3.Concurrency = 8<<20, 3 // the defaults
+	b.s.S3 = map[string]settings.S3{"s3": s3}
 	db := b.s.DFS.DBName
 	mariaDB.Exec(t, fmt.Sprintf("DELETE FROM `%s`.ezdfs_migration;\nDELETE FROM `%s`.ezdfs_migration_range", db, db))
 	c, err := cluster.Open(t.Context(), b.s.rules("s3", "nfs"), cluster.ForOneCommand())
@@ -166,7 +168,7 @@ func (b *bench) peer(t *testing.T, name string, args []string, env ...string) bo
 		return false
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(append(os.Environ(), "AWS_CA_BUNDLE="), env...) // of no use, and rclone stumbles over it
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
