@@ -135,7 +135,7 @@ func mysqlSession(ctx context.Context, m *mysql.Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(&sessionConnector{connector, ""})
 	defer db.Close()
 	if err := db.PingContext(ctx); err != nil {
 		return "", err
@@ -171,15 +171,26 @@ type sessionConnector struct {
 // Connect implements driver.Connector.
 func (c *sessionConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
-	if err != nil || c.init == "" {
-		return conn, err
+	if err != nil {
+		return nil, &connectError{err}
+	}
+	if c.init == "" {
+		return conn, nil
 	}
 	if _, err := conn.(driver.ExecerContext).ExecContext(ctx, c.init, nil); err != nil {
 		conn.Close()
-		return nil, err
+		return nil, &connectError{err}
 	}
 	return conn, nil
 }
+
+// connectError is why there is no connection. The driver has errors for that
+// which nobody else can tell by their type, as when a server gives up on a client
+// that is slow to shake hands.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }
 
 // driverLogger passes the driver's remarks on, which repeat errors that are
 // returned as well.

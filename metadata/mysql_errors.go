@@ -59,7 +59,8 @@ func mysqlFault(err error) fault {
 		return mysqlFaults[server.Number]
 	}
 	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
+	var connecting *connectError
+	if errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault{kind: ErrUnavailable, retry: true, hint: "check DBHost, DBPort and DBSocket, and that the server runs"}
 	}

@@ -1,6 +1,8 @@
 package metadata
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -52,6 +54,30 @@ func TestMySQLFaults(t *testing.T) {
 		if got.kind != want.kind || got.retry != want.retry || got.kind == ErrUnavailable && !got.retry && got.hint == "" {
 			t.Errorf("%d: %+v", number, got)
 		}
+	}
+}
+
+// What keeps a connection from being made is the server's absence, whatever the
+// driver calls it, unless the server itself says otherwise.
+func TestFaultsOfConnecting(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want fault
+	}{
+		{errors.New("bad connection"), fault{kind: ErrUnavailable, retry: true}},
+		{&mysql.MySQLError{Number: 1045}, fault{kind: ErrUnavailable}},
+		{&mysql.MySQLError{Number: 1040}, fault{kind: ErrUnavailable, retry: true}},
+	} {
+		if got := mysqlFault(&connectError{test.err}); got.kind != test.want.kind || got.retry != test.want.retry {
+			t.Errorf("%v: %+v", test.err, got)
+		}
+	}
+	s := createTest(t, mysqlTestConfig(t))
+	s.pools.write.SetMaxIdleConns(0) // so that the next query connects
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Get(ctx, "var/s/a"); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
+		t.Errorf("cancelled while connecting: %v", err)
 	}
 }
 

@@ -184,6 +184,9 @@ func (p *pass) lease(ctx context.Context) (w *walker, err error) {
 	p.leases++
 	owner := fmt.Sprintf("%s:%d", p.m.owner, p.leases)
 	err = p.m.persist(ctx, func(ctx context.Context) error {
+		// An interruption must not leave a lease of which we do not know.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		defer cancel()
 		r, ok, err := p.m.meta.LeaseRange(ctx, p.record, owner, p.m.options.Lease)
 		if ok && err == nil {
 			w = &walker{r: r, after: r.Position}
