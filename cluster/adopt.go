@@ -207,7 +207,7 @@ func (a *adopting) lock(tx *metadata.Tx) ([]metadata.Row, error) {
 }
 
 // adoptParallel is how many bodies of a call are looked at at a time.
-const adoptParallel = 64
+const adoptParallel = 32
 
 // look settles what becomes of each body, given its locked row.
 func (a *adopting) look(ctx context.Context, locked []metadata.Row) error {
