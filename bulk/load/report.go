@@ -249,7 +249,7 @@ func (r Report) Verdict() string {
 		}
 	}
 	switch {
-	case r.Total()+r.Failed() == 0:
+	case r.Total()+r.Failed()+r.Missed == 0:
 		return "nothing was measured"
 	case r.Wrong() > 0:
 		return fmt.Sprintf("WRONG: %d of %d operations met contents or files that are not as they were stored", r.Wrong(), r.Total()+r.Failed())
