@@ -105,5 +105,11 @@
 // and a copy in the other direction replaces it, since it compares: so roll back
 // with --rollback, never by turning the lines round alone.
 //
+// A request of a worker that is killed, or whose database dies, can land after
+// its locks are gone. Where the target creates on condition it never replaces
+// anything; of a file that was purged in that moment it leaves a body without a
+// row, which dfsctl check finds. Elsewhere (NFS, GCS) it could bring an older body
+// back in the few milliseconds that a publication takes, as any writer's could.
+//
 // [dispatcher.Migration]: example.com/ezdfs/dispatcher
 package migrate

@@ -283,6 +283,13 @@ func (w *world) settle(t *testing.T, s *site) {
 	w.wantBodies(t, s, want)
 }
 
+// orphan reports whether a path was purged. The request of a worker that was
+// killed, and lost its locks by that, may land after the purge: that is a body
+// without a row, which no reader sees and a check finds.
+func (w *world) orphan(path string) bool {
+	return slices.ContainsFunc(w.churn, func(k *known) bool { return k.path == path && k.gone })
+}
+
 // wantBodies holds the rows and the bodies of both stores against what is known.
 func (w *world) wantBodies(t *testing.T, s *site, want map[string]int64) {
 	after := s.host(t, "s3", "")
@@ -305,7 +312,7 @@ func (w *world) wantBodies(t *testing.T, s *site, want map[string]int64) {
 		}
 		defer store.Close()
 		got := slices.Sorted(maps.Keys(held(t, store)))
-		got = slices.DeleteFunc(got, func(path string) bool { return !strings.HasPrefix(path, prefix) })
+		got = slices.DeleteFunc(got, func(path string) bool { return !strings.HasPrefix(path, prefix) || name == "s3" && w.orphan(path) })
 		if !slices.Equal(got, paths) {
 			t.Errorf("%s holds %d bodies, not %d", name, len(got), len(paths))
 		}
