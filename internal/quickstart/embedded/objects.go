@@ -26,7 +26,10 @@ type object struct {
 	body     []byte // nil in listings
 }
 
-var errNoObject = errors.New("no such object")
+var (
+	errNoObject = errors.New("no such object")
+	errObject   = errors.New("there is such an object")
+)
 
 // openObjects opens the file, making it where it does not exist. It stays
 // locked until close: a second process gets an error at once.
@@ -61,14 +64,33 @@ func openError(file string, err error) error {
 
 func (o *objects) close() error { return o.db.Close() }
 
+// put makes or replaces an object.
 func (o *objects) put(service string, obj object) error {
+	_, err := o.insert(service, obj,
+		"UPDATE SET meta = excluded.meta, modified = excluded.modified, hash = excluded.hash, body = excluded.body")
+	return err
+}
+
+// create makes an object, or returns errObject where there is one.
+func (o *objects) create(service string, obj object) error {
+	n, err := o.insert(service, obj, "NOTHING")
+	if err == nil && n == 0 {
+		return errObject
+	}
+	return err
+}
+
+// insert writes an object, or does onConflict where there is one.
+func (o *objects) insert(service string, obj object, onConflict string) (rows int64, err error) {
 	if obj.body == nil {
 		obj.body = []byte{}
 	}
-	_, err := o.db.Exec("INSERT INTO objects (service, name, meta, modified, hash, body) VALUES (?, ?, ?, ?, ?, ?)"+
-		" ON CONFLICT DO UPDATE SET meta = excluded.meta, modified = excluded.modified, hash = excluded.hash, body = excluded.body",
-		service, []byte(obj.name), obj.meta, obj.modified, obj.hash, obj.body)
-	return err
+	result, err := o.db.Exec("INSERT INTO objects (service, name, meta, modified, hash, body) VALUES (?, ?, ?, ?, ?, ?)"+
+		" ON CONFLICT DO "+onConflict, service, []byte(obj.name), obj.meta, obj.modified, obj.hash, obj.body)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 // get returns one object, or errNoObject.

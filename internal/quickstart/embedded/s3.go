@@ -8,11 +8,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -23,7 +25,36 @@ const s3Service = "s3"
 
 // newS3 returns an S3 service of one bucket, which takes any credentials.
 func newS3(store *objects) http.Handler {
-	return gofakes3.New(&s3Bucket{store}, gofakes3.WithTimeSkewLimit(0)).Server()
+	library := gofakes3.New(&s3Bucket{store}, gofakes3.WithTimeSkewLimit(0)).Server()
+	return &creations{store: store, next: library}
+}
+
+// creations holds uploads in parts to the condition that there is no object
+// yet, which the library does not pass on when it completes them. One is
+// completed at a time: between two, one finds the other's object.
+type creations struct {
+	store *objects
+	next  http.Handler
+	mu    sync.Mutex
+}
+
+func (c *creations) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || !r.URL.Query().Has("uploadId") || r.Header.Get("If-None-Match") != "*" {
+		c.next.ServeHTTP(w, r)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch _, err := c.store.get(s3Service, strings.TrimPrefix(r.URL.Path, "/"+Bucket+"/")); {
+	case err == nil:
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusPreconditionFailed)
+		fmt.Fprintf(w, "<Error><Code>PreconditionFailed</Code><Message>%s</Message></Error>", errObject)
+	case errors.Is(err, errNoObject):
+		c.next.ServeHTTP(w, r)
+	default:
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
 }
 
 // s3Bucket is the storage below gofakes3. The library's own persistent ones
@@ -125,12 +156,16 @@ func (b *s3Bucket) HeadObject(bucket, key string) (*gofakes3.Object, error) {
 	return obj, err
 }
 
-// PutObject replaces an object. A checksum that came with the body must be
-// the body's.
+// PutObject makes or replaces an object, or only makes it where that is the
+// condition. A checksum that came with the body must be the body's.
 func (b *s3Bucket) PutObject(_, key string, meta map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
 	var none gofakes3.PutObjectResult
+	write := b.objects.put
 	if conditions != nil {
-		return none, gofakes3.ErrNotImplemented
+		if conditions.IfMatch != nil || *conditions.IfNoneMatch != "*" {
+			return none, gofakes3.ErrNotImplemented
+		}
+		write = b.objects.create
 	}
 	body, err := gofakes3.ReadAll(input, size)
 	if err != nil {
@@ -139,10 +174,15 @@ func (b *s3Bucket) PutObject(_, key string, meta map[string]string, input io.Rea
 	if sum := meta["X-Amz-Checksum-Crc32"]; sum != "" && sum != crc32Of(body) {
 		return none, gofakes3.ErrBadDigest
 	}
-	return none, b.put(key, meta, body)
+	err = put(write, key, meta, body)
+	if errors.Is(err, errObject) {
+		return none, gofakes3.ErrorMessage(gofakes3.ErrPreconditionFailed, err.Error())
+	}
+	return none, err
 }
 
-func (b *s3Bucket) put(key string, meta map[string]string, body []byte) error {
+// put describes an object to one of the ways of writing it.
+func put(write func(string, object) error, key string, meta map[string]string, body []byte) error {
 	meta = maps.Clone(meta)
 	maps.DeleteFunc(meta, func(name, _ string) bool {
 		return strings.HasPrefix(name, "X-Amz-") && !strings.HasPrefix(name, "X-Amz-Meta-")
@@ -156,7 +196,7 @@ func (b *s3Bucket) put(key string, meta map[string]string, body []byte) error {
 		return err
 	}
 	hash := md5.Sum(body)
-	return b.objects.put(s3Service, object{name: key, meta: description, modified: modified.Unix(), hash: hash[:], body: body})
+	return write(s3Service, object{name: key, meta: description, modified: modified.Unix(), hash: hash[:], body: body})
 }
 
 // CopyObject copies an object, on the condition that the library passes on
@@ -175,7 +215,7 @@ func (b *s3Bucket) CopyObject(_, src, _, dst string, meta map[string]string) (go
 		return result, gofakes3.ErrPreconditionFailed
 	}
 	result.LastModified = gofakes3.NewContentTime(time.Now().UTC())
-	return result, b.put(dst, meta, obj.body)
+	return result, put(b.objects.put, dst, meta, obj.body)
 }
 
 // DeleteObject deletes an object; one that is not there is deleted already.
