@@ -188,10 +188,7 @@ func (a *adopting) adopt(tx *metadata.Tx) error {
 	if _, err := tx.Delete(gone...); err != nil {
 		return err
 	}
-	if err := tx.Upsert(unlike...); err != nil {
-		return err
-	}
-	return tx.Record(stores(a.changed)...)
+	return tx.Write(unlike, stores(a.changed)...)
 }
 
 // lock claims the rows of all pending bodies and returns them as they are.

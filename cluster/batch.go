@@ -181,10 +181,7 @@ func (b *batch) lock(tx *metadata.Tx) error {
 	for i, row := range rows {
 		changes[i] = metadata.Change{Kind: metadata.KindStore, Subject: row.Name, Scope: row.Scope}
 	}
-	if err := tx.Upsert(rows...); err != nil {
-		return err
-	}
-	return tx.Record(changes...)
+	return tx.Write(rows, changes...)
 }
 
 func (b *batch) discard(ctx context.Context) {

@@ -93,10 +93,7 @@ func (c *Cluster) lockWithBody(ctx context.Context, tx *metadata.Tx, name string
 }
 
 func (c *Cluster) setRow(tx *metadata.Tx, row metadata.Row, kind metadata.Kind) error {
-	if err := tx.Upsert(row); err != nil {
-		return err
-	}
-	return tx.Record(metadata.Change{Kind: kind, Subject: row.Name, Scope: row.Scope})
+	return tx.Write([]metadata.Row{row}, metadata.Change{Kind: kind, Subject: row.Name, Scope: row.Scope})
 }
 
 func notExist(op, name string) error {

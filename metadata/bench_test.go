@@ -53,10 +53,10 @@ func BenchmarkUpsert(b *testing.B) {
 			onBothEnginesBench(b, func(b *testing.B, s *Store, i int) error {
 				row := complete(s, Row{Name: fmt.Sprintf("var/s/storage/%d", i%2000)})
 				return s.Update(b.Context(), func(tx *Tx) error {
-					if err := tx.Upsert(row); err != nil || !journal {
-						return err
+					if !journal {
+						return tx.Upsert(row)
 					}
-					return tx.Record(Change{Kind: KindStore, Subject: row.Name})
+					return tx.Write([]Row{row}, Change{Kind: KindStore, Subject: row.Name})
 				})
 			})
 		})

@@ -29,6 +29,8 @@ type dialect struct {
 	// gapsFill says that an identifier of the journal may become visible after
 	// a higher one.
 	gapsFill bool
+	// joins says that several statements may be sent as one.
+	joins bool
 	// forUpdate locks the rows that a SELECT inside a transaction reads.
 	forUpdate string
 	// byKey after a table, which it may name with %s, makes a query walk the

@@ -51,6 +51,11 @@ func (tx *Tx) Record(changes ...Change) error {
 	if there, err := tx.hasJournal(); !there {
 		return err
 	}
+	return tx.run(tx.records(changes))
+}
+
+// records are the statements that append changes.
+func (tx *Tx) records(changes []Change) (list []statement) {
 	now := time.Now()
 	for chunk := range slices.Chunk(changes, chunkSize) {
 		args := make([]any, 0, 5*len(chunk))
@@ -63,13 +68,10 @@ func (tx *Tx) Record(changes ...Change) error {
 			}
 			args = append(args, string(c.Kind), c.Subject, c.Scope, c.Time.UnixMicro(), c.Host)
 		}
-		_, err := tx.exec("record", chunk[0].Subject, "INSERT INTO "+quoted(journalTable)+
-			" (`kind`, `subject`, `scope`, `time`, `host`) VALUES "+tuples(len(chunk), 5), args...)
-		if err != nil {
-			return err
-		}
+		list = append(list, statement{"record", chunk[0].Subject, "INSERT INTO " + quoted(journalTable) +
+			" (`kind`, `subject`, `scope`, `time`, `host`) VALUES " + tuples(len(chunk), 5), args})
 	}
-	return nil
+	return list
 }
 
 // missingJournal is how long it is believed that there is no journal.

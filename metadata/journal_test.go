@@ -4,7 +4,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -63,6 +65,47 @@ func TestJournal(t *testing.T) {
 		}
 		if got := journal(t, s); !slices.Equal(got, want) {
 			t.Errorf("the journal is %q", got)
+		}
+	})
+}
+
+// Rows and changes that are written together are all there or none, whichever
+// the database refuses.
+func TestWrite(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		var rows []Row
+		var changes []Change
+		var want []string
+		for i := range chunkSize + 1 { // of both tables, more than a statement has
+			name := fmt.Sprintf("var/s/%s/%03d", []string{"cache", "storage"}[i%2], i)
+			rows = append(rows, complete(s, Row{Name: name}))
+			changes = append(changes, Change{Kind: KindStore, Subject: name})
+			want = append(want, fmt.Sprintf("store %s  host1", name))
+		}
+		write := func(rows []Row, changes ...Change) error {
+			return s.Update(t.Context(), func(tx *Tx) error { return tx.Write(rows, changes...) })
+		}
+		if err := write(rows, changes...); err != nil {
+			t.Fatal(err)
+		}
+		if err := write(nil); err != nil {
+			t.Error(err)
+		}
+		if got := journal(t, s); !slices.Equal(got, want) {
+			t.Errorf("the journal is %q", got)
+		}
+		if got := names(t, s, Filter{Prefix: "var/s/"}); len(got) != len(rows) {
+			t.Errorf("%d rows of %d", len(got), len(rows))
+		}
+		if _, err := s.pools.write.Exec("DROP TABLE `ezdfs_journal`"); err != nil { // while s believes in it
+			t.Fatal(err)
+		}
+		refused := complete(s, Row{Name: "var/s/cache/refused"})
+		if err := write([]Row{refused}, Change{Kind: KindStore, Subject: refused.Name}); err == nil || !strings.Contains(err.Error(), refused.Name) {
+			t.Errorf("without the journal's table: %v", err)
+		}
+		if _, err := s.Get(t.Context(), refused.Name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the row of a change that was refused: %v", err)
 		}
 	})
 }

@@ -31,6 +31,7 @@ func mysqlDialect() *dialect {
 		given:                func(column string) string { return "VALUES(" + column + ")" },
 		now:                  "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)",
 		gapsFill:             true,
+		joins:                true,
 		forUpdate:            " FOR UPDATE",
 		byKey:                "FORCE INDEX (PRIMARY)",
 		// The comparison by the column's collation finds the rows by the index;
@@ -105,6 +106,7 @@ func mysqlConfig(c Config) *mysql.Config {
 	// One round trip a statement instead of three. Safe because utf8mb4 has no
 	// character that ends in a quote or a backslash.
 	m.InterpolateParams = true
+	m.MultiStatements = true // see Tx.Write
 	m.Apply(mysql.Charset("utf8mb4", ""))
 	// A value that does not fit is an error, never cut; whatever else the
 	// administrator chose stays.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -157,3 +159,39 @@ func (tx *Tx) exec(op, subject, query string, args ...any) (int64, error) {
 	n, err := result.RowsAffected()
 	return n, tx.wrap(op, subject, err)
 }
+
+// statement is one that changes rows.
+type statement struct {
+	op, subject string // for errors
+	query       string
+	args        []any
+}
+
+// run runs statements in their order, several in one round trip where the
+// engine can. The first that fails ends it.
+func (tx *Tx) run(list []statement) error {
+	if !tx.store.dialect.joins {
+		for _, s := range list {
+			if _, err := tx.exec(s.op, s.subject, s.query, s.args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for part := range slices.Chunk(list, joined) {
+		queries := make([]string, len(part))
+		var args []any
+		for i, s := range part {
+			queries[i] = s.query
+			args = append(args, s.args...)
+		}
+		if _, err := tx.exec(part[0].op, part[0].subject, strings.Join(queries, ";"), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joined is how many statements go in one round trip: as the server bounds the
+// length of what it is sent, few that are long.
+const joined = 2

@@ -40,21 +40,49 @@ func (tx *Tx) Upsert(rows ...Row) error {
 	return tx.insert("upsert", tx.store.dialect.onDuplicate, rows)
 }
 
+// Write is Upsert and then Record. Where the engine is at the other end of a
+// network that costs one round trip and not two, which is most of what the
+// journal costs a writer.
+func (tx *Tx) Write(rows []Row, changes ...Change) error {
+	list, err := tx.inserts("write", tx.store.dialect.onDuplicate, rows)
+	if err != nil {
+		return err
+	}
+	there, err := tx.hasJournal()
+	if err != nil {
+		return err
+	}
+	if there {
+		list = append(list, tx.records(changes)...)
+	}
+	return tx.run(list)
+}
+
 func (tx *Tx) insert(op, onDuplicate string, rows []Row) error {
+	list, err := tx.inserts(op, onDuplicate, rows)
+	if err != nil {
+		return err
+	}
+	return tx.run(list)
+}
+
+// inserts are the statements that insert rows.
+func (tx *Tx) inserts(op, onDuplicate string, rows []Row) (list []statement, err error) {
 	for _, r := range rows {
 		if err := tx.store.CheckRow(r); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return tx.chunks(rows, func(table string, chunk []Row) error {
+	err = tx.chunks(rows, func(table string, chunk []Row) error {
 		args := make([]any, 0, 8*len(chunk))
 		for _, r := range chunk {
 			args = append(args, r.Name, r.Trunk, r.Hash(), r.DataType, r.Scope, r.Size, r.MTime, r.Expired)
 		}
-		_, err := tx.exec(op, chunk[0].Name, "INSERT INTO "+quoted(table)+" ("+columns+") VALUES "+
-			tuples(len(chunk), 8)+onDuplicate, args...)
-		return err
+		list = append(list, statement{op, chunk[0].Name, "INSERT INTO " + quoted(table) + " (" + columns + ") VALUES " +
+			tuples(len(chunk), 8) + onDuplicate, args})
+		return nil
 	})
+	return list, err
 }
 
 // Claim inserts those of the rows that do not exist, leaves the others as they
