@@ -51,6 +51,10 @@ type back struct {
 }
 
 func (b back) bring(ctx context.Context, row metadata.Row) error {
+	if metadata.IsGenerating(row.Name) {
+		b.progress.Skip(1) // a lock, no file
+		return nil
+	}
 	local := filepath.Join(b.c.Root(), filepath.FromSlash(row.Name))
 	if info, err := os.Stat(local); err == nil && info.Mode().IsRegular() &&
 		info.Size() == row.Size && info.ModTime().Unix() == row.MTime {

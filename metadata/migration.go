@@ -168,12 +168,20 @@ func (s *Store) needMigrations(ctx context.Context) error {
 
 // StartMigration returns the pass of a migration that is under way, of which
 // Kind, Prefix, Source and Target are read. Where there is none, or all of it
-// is done, it begins the next one.
+// is done, it begins the next one. A pass that copies has a verification begin
+// anew that has found something and is not over: that is about to be mended.
 func (s *Store) StartMigration(ctx context.Context, m Migration) (Migration, error) {
 	if err := s.needMigrations(ctx); err != nil {
 		return m, err
 	}
-	err := s.Update(ctx, func(tx *Tx) error { return tx.startMigration(m) })
+	err := s.Update(ctx, func(tx *Tx) error {
+		if m.Kind == MigrationCopy {
+			if err := tx.dropFailedVerify(m); err != nil {
+				return err
+			}
+		}
+		return tx.startMigration(m)
+	})
 	if err != nil {
 		return m, err
 	}
@@ -222,6 +230,21 @@ func (tx *Tx) startMigration(m Migration) error {
 	}
 	_, err = tx.exec("migrate", m.Prefix, "UPDATE "+quoted(migrationTable)+" SET `pass` = `pass` + 1, `state` = 'running', `since` = "+d.now+
 		" WHERE `id` = ?", m.ID())
+	return err
+}
+
+// dropFailedVerify forgets the verification of a migration that has found
+// something and is not over. Those at work on it notice by the number of the pass.
+func (tx *Tx) dropFailedVerify(m Migration) error {
+	m.Kind = MigrationVerify
+	table, ranges := quoted(migrationTable), quoted(rangeTable)
+	n, err := tx.exec("migrate", m.Prefix, "UPDATE "+table+" SET `pass` = `pass` + 1 WHERE `id` = ?"+
+		" AND EXISTS (SELECT 1 FROM "+ranges+" WHERE `id` = ? AND `failed` > 0) AND EXISTS (SELECT 1 FROM "+ranges+" WHERE `id` = ? AND `done` = 0)",
+		m.ID(), m.ID(), m.ID())
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = tx.exec("migrate", m.Prefix, "DELETE FROM "+ranges+" WHERE `id` = ?", m.ID())
 	return err
 }
 

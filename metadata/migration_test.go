@@ -95,6 +95,28 @@ func TestMigrationPasses(t *testing.T) {
 	})
 }
 
+// TestFailedVerify: a verification that was interrupted after it had found
+// something begins anew once a copy has begun, and another goes on.
+func TestFailedVerify(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		verify := migrationTest()
+		verify.Kind = MigrationVerify
+		for _, failed := range []int64{0, 1} {
+			begun := startTest(t, s, verify)
+			r := leaseTest(t, s, begun, fmt.Sprint("owner", failed), time.Hour)
+			advanceTest(t, s, r, "", MigrationCounts{Present: 1, Failed: failed}, true)
+			startTest(t, s, migrationTest())
+			want := begun.Counts().Add(MigrationCounts{Present: 1})
+			if failed > 0 {
+				want = MigrationCounts{}
+			}
+			if again := startTest(t, s, verify); again.Counts() != want || (again.Pass == begun.Pass) != (failed == 0) || len(again.Ranges) != 16 {
+				t.Errorf("after %d failures pass %d became %d of %d ranges, %+v", failed, begun.Pass, again.Pass, len(again.Ranges), again.Counts())
+			}
+		}
+	})
+}
+
 func TestRangeLeases(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, s *Store) {
 		m := startTest(t, s, migrationTest())

@@ -17,11 +17,14 @@
 // With a rate, operations begin at fixed times, and their latency counts from
 // those: an operation that could not begin because all workers waited for a slow
 // one has waited, too (no "coordinated omission"). Without one the latency is
-// that of the call alone, since nobody asked for it any earlier.
+// that of the call alone, since nobody asked for it any earlier. What is still to
+// begin when the time is up is done after it, for a while, and counts: else a
+// cluster that stalls at the end would look better than one that stalls before.
 package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -137,6 +140,10 @@ func (b *Bench) Fill(ctx context.Context, progress *bulk.Progress) error {
 // overtime is how long an operation may go on after the end.
 const overtime = 30 * time.Second
 
+// late is the part of the duration in which operations may begin after its end
+// that were to begin before it.
+const late = 0.05
+
 // Run puts the target under load and reports what was measured. When ctx ends
 // before the time is up the report tells of the time until then, and the error
 // is that of ctx. Operations that fail are part of the report, not an error;
@@ -151,14 +158,19 @@ func (b *Bench) Run(ctx context.Context, progress *bulk.Progress) (Report, error
 	defer cut()
 	defer context.AfterFunc(loop, func() { time.AfterFunc(overtime, cut) })()
 	b.tickets.Store(0)
+	last, _ := loop.Deadline()
+	last = last.Add(min(time.Duration(late*float64(b.config.Duration)), overtime))
 	var group errgroup.Group
 	for i := range b.config.Workers {
 		group.Go(func() error {
 			random := rand.New(rand.NewPCG(uint64(i), uint64(start.UnixNano())))
 			for {
-				intended, ok := b.turn(loop, start)
+				intended, ok := b.turn(loop, start, last)
 				if !ok {
 					return nil
+				}
+				if loop.Err() != nil {
+					r.late.Add(1)
 				}
 				b.operate(work, random, r, intended)
 			}
@@ -171,8 +183,8 @@ func (b *Bench) Run(ctx context.Context, progress *bulk.Progress) (Report, error
 }
 
 // turn waits for the time at which the next operation is to begin, and reports
-// false when there is none.
-func (b *Bench) turn(ctx context.Context, start time.Time) (intended time.Time, ok bool) {
+// false when there is none that can begin until the last moment.
+func (b *Bench) turn(ctx context.Context, start, last time.Time) (intended time.Time, ok bool) {
 	now := time.Now()
 	if b.config.Rate == 0 {
 		return now, ctx.Err() == nil
@@ -188,7 +200,8 @@ func (b *Bench) turn(ctx context.Context, start time.Time) (intended time.Time, 
 		}
 	}
 	end, _ := ctx.Deadline()
-	return intended, ctx.Err() == nil && intended.Before(end)
+	inTime := ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Now().Before(last)
+	return intended, inTime && intended.Before(end)
 }
 
 // operate does one operation and records it.

@@ -416,6 +416,26 @@ func TestRate(t *testing.T) {
 	})
 }
 
+// TestStallAtTheEnd: what could not begin any more before the time was up waits as
+// long as what came before it, and is measured.
+func TestStallAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := timed(t)
+		c.Workers, c.Rate, c.WarmUp, c.Duration = 1, 100, 0, 100*time.Second
+		s := &slow{fake: &fake{bodies: make(map[string][]byte)}}
+		s.reads.Store(100 - 9951) // half a second before the end
+		report := run(t, s, c)
+		op := report.Operations[0]
+		if op.Count != 10_000 || report.Missed != 49 || !report.KeptUp() || op.Latency.Max != 1.001 {
+			t.Errorf("%d operations, %d missed, %+v", op.Count, report.Missed, op.Latency)
+		}
+		// Without those 49 it would be 0.001 s.
+		if op.Latency.P999 < 0.9 {
+			t.Errorf("of a thousand operations one took %v s", op.Latency.P999)
+		}
+	})
+}
+
 // TestTooSlow: a rate that cannot be kept is the verdict.
 func TestTooSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

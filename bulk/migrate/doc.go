@@ -66,10 +66,11 @@
 //     turn the two lines round in a second step: then every host finds everything
 //     at any moment.
 //  2. dfsctl migrate PREFIX --from OLD --to NEW, on one host or several.
-//  3. The same with --finish: it verifies. Then the line MigrateFrom can go, on all
-//     hosts.
-//  4. The same with --finish --delete-source, before that or after, removes what
+//  3. The same with --finish: it verifies.
+//  4. The same with --finish --delete-source, where that is wanted, removes what
 //     the old store holds.
+//  5. Then the line MigrateFrom can go, on all hosts. What the old store holds by
+//     then is removed by dfsctl check --delete.
 //
 // PHP's dispatcher asks one store for a path and knows no second. With the new
 // rule it does not find what was not copied yet; with the old one it does not
@@ -104,6 +105,11 @@
 // an outdated body there. Nobody sees it as long as the first store's is there,
 // and a copy in the other direction replaces it, since it compares: so roll back
 // with --rollback, never by turning the lines round alone.
+//
+// Of a body that somebody has stored on the old store by rules without the two
+// lines nobody else hears. A copy, a verification and the deletion of the source
+// notice it where it is newer than what the new store holds, and leave both as they
+// are.
 //
 // A request of a worker that is killed, or whose database dies, can land after
 // its locks are gone. Where the target creates on condition it never replaces

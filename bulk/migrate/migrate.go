@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +129,22 @@ func newOwner() string {
 	return fmt.Sprintf("%.60s:%d:%x", host, os.Getpid(), time.Now().UnixNano())
 }
 
+// Workers are those who have leased ranges of a migration, as host:pid.
+func Workers(m metadata.Migration) (workers []string) {
+	for _, r := range m.Ranges {
+		if !r.Leased {
+			continue
+		}
+		owner := r.Owner // host:pid:time:number
+		for range 2 {
+			owner = owner[:max(strings.LastIndexByte(owner, ':'), 0)]
+		}
+		workers = append(workers, owner)
+	}
+	slices.Sort(workers)
+	return slices.Compact(workers)
+}
+
 // covers reports whether a path is part of the migration: another rule may take
 // some of what begins with the prefix.
 func (m *Migration) covers(path string) bool {
@@ -149,6 +166,9 @@ func (m *Migration) record(kind metadata.MigrationKind) metadata.Migration {
 // what differs. Files that fail are told to Progress and do not stop the
 // others; the next pass tries them again.
 func (m *Migration) Copy(ctx context.Context) (metadata.MigrationCounts, error) {
+	if err := m.reach(ctx); err != nil {
+		return metadata.MigrationCounts{}, err
+	}
 	if err := m.persist(ctx, func(ctx context.Context) (err error) {
 		m.creates, err = m.probe(ctx)
 		return err

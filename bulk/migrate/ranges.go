@@ -27,6 +27,10 @@ const (
 // errLost says that somebody else has the range by now.
 var errLost = errors.New("the lease of the range is over")
 
+// ErrSuperseded says that another pass has begun before this one was over or its
+// counts were read, so that nobody knows what became of it.
+var ErrSuperseded = errors.New("another run has begun a new pass meanwhile: run the same command again")
+
 // pass is one walk over all rows, by leased ranges.
 type pass struct {
 	m      *Migration
@@ -34,6 +38,7 @@ type pass struct {
 	idle   chan *walker // that a worker is through with
 	busy   int          // walkers that workers have
 	leases int          // taken so far
+	waits  bool         // for others, and has said so
 
 	mu   sync.Mutex
 	held map[*walker]bool
@@ -71,7 +76,10 @@ func (m *Migration) pass(ctx context.Context, kind metadata.MigrationKind, work 
 	err = p.run(ctx, work)
 	p.release(ctx)
 	counts, countErr := p.counts(ctx)
-	return counts, errors.Join(err, countErr)
+	if err == nil {
+		err = countErr
+	}
+	return counts, err
 }
 
 func (p *pass) run(ctx context.Context, work func(context.Context, *pass, *batch) error) error {
@@ -145,6 +153,7 @@ func (p *pass) walker(ctx context.Context) (*walker, error) {
 			}
 		}
 		// Others have what is left, and may die of it.
+		p.tellWaiting(ctx)
 		select {
 		case w := <-p.idle:
 			if p.returned(w); !w.over {
@@ -154,6 +163,23 @@ func (p *pass) walker(ctx context.Context) (*walker, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// tellWaiting says once that all that is left is to be done by others, who may not
+// be alive any more.
+func (p *pass) tellWaiting(ctx context.Context) {
+	if p.busy > 0 || p.waits {
+		return
+	}
+	p.waits = true
+	now, err := p.now(ctx)
+	if err != nil {
+		return // whatever it is, the next look meets it
+	}
+	if workers := Workers(now); len(workers) > 0 {
+		p.m.options.Logger.WarnContext(ctx, "others work on what is left; of one that was killed it is taken over when its lease ends",
+			"workers", workers, "lease", p.m.options.Lease)
 	}
 }
 
@@ -230,6 +256,9 @@ func (p *pass) counts(ctx context.Context) (metadata.MigrationCounts, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	now, err := p.now(ctx)
+	if err == nil && now.Pass != p.record.Pass {
+		return metadata.MigrationCounts{}, ErrSuperseded
+	}
 	return now.Counts(), err
 }
 

@@ -25,11 +25,11 @@ func (m *Migration) settled(ctx context.Context, f *file) (bool, error) {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return false, err
+	case m.overtaken(f.row, source, target) || !m.ahead && source.Size != target.Size && source.Size == f.row.Size:
+		return true, m.conflict(ctx, f)
 	case m.ahead && !same(source, target):
 		f.replace = true
 		return false, nil
-	case !m.ahead && source.Size != target.Size && source.Size == f.row.Size:
-		return false, m.conflict(ctx, f)
 	}
 	f.outcome = present
 	if f.published {
@@ -44,9 +44,35 @@ func same(a, b backends.Info) bool {
 	return a.Size == b.Size && a.ModTime.Unix() == b.ModTime.Unix()
 }
 
+// overtaken reports whether the store that the rules name second holds a newer body
+// than the first: somebody goes by other rules. What our writers could not delete
+// there is older. Ahead of the rules the second one is the target, and a copy
+// there may be another program's, with a time of its own; so the row has to say
+// that it is the one.
+func (m *Migration) overtaken(row metadata.Row, source, target backends.Info) bool {
+	first, second := target, source
+	if m.ahead {
+		first, second = source, target
+	}
+	if second.ModTime.Unix() <= first.ModTime.Unix() {
+		return false
+	}
+	return !m.ahead || row.Size == second.Size && (row.Size != first.Size || row.MTime == second.ModTime.Unix())
+}
+
+// overtakenError says what to do about a body that overtook another.
+func (m *Migration) overtakenError() error {
+	first, second := m.to.Name(), m.from.Name()
+	if m.ahead {
+		first, second = second, first
+	}
+	return fmt.Errorf("%s holds a newer body than %s, which the rules name first: has somebody stored it by other rules? "+
+		"Store that one again, or delete it from %s", second, first, second)
+}
+
 // conflict tells a file that has been stored meanwhile from one whose row
-// describes the source and not the target: somebody has written there by other
-// rules.
+// describes the source and not the target, or of which the newer body is on the
+// wrong store: somebody has written there by other rules.
 func (m *Migration) conflict(ctx context.Context, f *file) error {
 	return m.meta.Update(ctx, func(tx *metadata.Tx) error {
 		rows, err := tx.Lock(f.row)
@@ -61,7 +87,14 @@ func (m *Migration) conflict(ctx context.Context, f *file) error {
 		if err != nil {
 			return err
 		}
-		if f.outcome = present; target.Size != rows[0].Size {
+		source, err := m.from.Stat(ctx, f.row.Name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		switch f.outcome = present; {
+		case err == nil && m.overtaken(rows[0], source, target):
+			f.outcome, f.err = failed, m.overtakenError()
+		case target.Size != rows[0].Size:
 			f.outcome, f.err = failed, fmt.Errorf("%s holds %d bytes, but the row says %d, as %s holds: has somebody stored it there "+
 				"by the old rules? Store the file again", m.to.Name(), target.Size, rows[0].Size, m.from.Name())
 		}

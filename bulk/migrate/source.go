@@ -3,7 +3,10 @@ package migrate
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"iter"
+	"maps"
 	"sync"
 	"time"
 
@@ -35,6 +38,9 @@ func (m *Migration) DeleteSource(ctx context.Context) (SourceCounts, error) {
 	var counts SourceCounts
 	if m.ahead {
 		return counts, ErrAhead
+	}
+	if err := m.reach(ctx); err != nil {
+		return counts, err
 	}
 	var mu sync.Mutex
 	files := func(b *sourceBatch) int { return len(b.bodies) }
@@ -107,7 +113,8 @@ func (m *Migration) deleteBatch(ctx context.Context, b *sourceBatch) error {
 		}
 		ctx, cancel := context.WithTimeout(tx.Context(), publishTimeout)
 		defer cancel()
-		doomed, err := m.doomed(ctx, b.bodies, locked)
+		b.failed = make(map[string]error)
+		doomed, err := m.doomed(ctx, b, locked)
 		if err != nil {
 			return err
 		}
@@ -116,45 +123,63 @@ func (m *Migration) deleteBatch(ctx context.Context, b *sourceBatch) error {
 }
 
 // doomed are the paths of bodies that may go, while the rows that there are of
-// them are locked.
-func (m *Migration) doomed(ctx context.Context, bodies []backends.Info, locked []metadata.Row) ([]string, error) {
+// them are locked. Those that may not for a reason that somebody has to look at
+// are noted as failed.
+func (m *Migration) doomed(ctx context.Context, b *sourceBatch, locked []metadata.Row) ([]string, error) {
 	rows := make(map[string]metadata.Row, len(locked))
 	for _, row := range locked {
 		rows[row.Name] = row
 	}
 	check := &batch{}
 	var doomed []string
-	for _, body := range bodies {
+	for _, body := range b.bodies {
 		row, exists := rows[body.Path]
 		switch {
 		case exists && row.Live():
-			check.files = append(check.files, &file{row: row})
+			check.files = append(check.files, &file{row: row, source: body})
 		case exists, time.Since(body.Stored) > sourceGrace:
 			doomed = append(doomed, body.Path)
 		}
 	}
-	err := check.each(ctx, m, pending, func(ctx context.Context, f *file) error {
-		_, err := m.to.Stat(ctx, f.row.Name)
-		if err == nil {
-			f.outcome = present
-		}
-		return err
-	})
+	err := check.each(ctx, m, pending, m.replaced)
 	for _, f := range check.files {
-		if f.outcome == present {
+		switch {
+		case f.outcome == present:
 			doomed = append(doomed, f.row.Name)
+		case f.outcome == failed:
+			b.failed[f.row.Name] = f.err
 		}
 	}
 	return doomed, err
 }
 
+// replaced settles whether the target has what makes a file's body on the source
+// dispensable. Where it has none, that is the file's only one, and it is left.
+func (m *Migration) replaced(ctx context.Context, f *file) error {
+	target, err := m.to.Stat(ctx, f.row.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case target.Size != f.row.Size:
+		return fmt.Errorf("%s holds %d bytes, the row says %d", m.to.Name(), target.Size, f.row.Size)
+	case m.overtaken(f.row, f.source, target): // as the listing has it, which some stores' times are not in
+		err = m.notOvertaken(ctx, f.row, target)
+	}
+	if err == nil {
+		f.outcome = present
+	}
+	return err
+}
+
 // delete deletes bodies and notes which of them failed.
 func (b *sourceBatch) delete(ctx context.Context, from backends.Backend, paths []string) error {
-	b.deleted, b.failed = make(map[string]bool, len(paths)), nil
+	b.deleted = make(map[string]bool, len(paths))
 	err := from.Delete(ctx, paths)
 	var perPath *backends.DeleteError
 	if errors.As(err, &perPath) {
-		if b.failed = perPath.Failed; len(b.failed) < len(paths) || !errors.Is(err, backends.ErrUnavailable) {
+		if maps.Copy(b.failed, perPath.Failed); len(perPath.Failed) < len(paths) || !errors.Is(err, backends.ErrUnavailable) {
 			err = nil
 		}
 	}

@@ -25,6 +25,9 @@ func (m *Migration) Verify(ctx context.Context) (metadata.MigrationCounts, error
 	if m.ahead {
 		return metadata.MigrationCounts{}, ErrAhead
 	}
+	if err := m.reach(ctx); err != nil {
+		return metadata.MigrationCounts{}, err
+	}
 	counts, err := m.pass(ctx, metadata.MigrationVerify, m.verifyBatch)
 	if err != nil || counts.Failed > 0 {
 		return counts, err
@@ -55,6 +58,9 @@ func (m *Migration) verify(ctx context.Context, f *file) error {
 		if target, err = m.verifyAgain(ctx, f); f.outcome != pending {
 			return nil
 		}
+	}
+	if err == nil {
+		err = m.notOvertaken(ctx, f.row, target)
 	}
 	if err == nil && m.options.VerifyContents {
 		err = m.compare(ctx, f.row.Name, target)
@@ -91,6 +97,21 @@ func (m *Migration) verifyAgain(ctx context.Context, f *file) (backends.Info, er
 type notThere struct{ to, from string }
 
 func (e *notThere) Error() string { return "not on " + e.to + " yet, but on " + e.from }
+
+// notOvertaken makes sure that the source holds no newer body: what it holds is
+// about to be lost.
+func (m *Migration) notOvertaken(ctx context.Context, row metadata.Row, target backends.Info) error {
+	source, err := m.from.Stat(ctx, row.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case m.overtaken(row, source, target):
+		return m.overtakenError()
+	}
+	return nil
+}
 
 // compare reads both bodies, where the source still has one and it is the one
 // that was copied.

@@ -45,7 +45,9 @@ next operation when the last one has ended. Rows are read from the database each
 time: no cache helps.
 
 The files have the scope dfsctl-bench and go when the time is up, also after
-Ctrl-C. Below PREFIX there must be nothing else. Listeners and CDNs are told of
+Ctrl-C. Those of one that was killed go with dfsctl expire --prefix, given the
+beginning of their paths, VAR/storage/dfsctl-bench-, and then dfsctl purge
+--scopes dfsctl-bench --expiry 0. Below PREFIX there must be nothing else. Listeners and CDNs are told of
 them as of all others: choose a PREFIX that no rule for CDNs names. The rules
 also say which backend is measured.
 
@@ -142,7 +144,8 @@ func (f *benchFlags) run(ctx context.Context, a *app, s session) error {
 	if !f.keep {
 		var cleaning error
 		if result.Removed, cleaning = f.clean(ctx, s); cleaning != nil {
-			a.note("files are left below %s; remove them with dfsctl rm -r: %v", f.config.Prefix, cleaning)
+			a.note("files are left below %s: %v; remove them with dfsctl expire --prefix %s and dfsctl purge --scopes %s --expiry 0 %s",
+				f.config.Prefix, cleaning, f.config.Prefix, load.Scope, f.config.Prefix)
 			err = errors.Join(err, cleaning)
 		}
 	}
@@ -190,7 +193,7 @@ func (f *benchFlags) verdict(ctx context.Context, r benchJSON, measured bool, er
 	case r.Failed() > 0:
 		return fmt.Errorf("%s failed", plural(r.Failed(), "operation"))
 	case !r.KeptUp():
-		return &foundError{fmt.Sprintf("the cluster did not keep up: %s never began", plural(r.Missed, "operation"))}
+		return &foundError{fmt.Sprintf("the cluster did not keep up: %s did not begin in time", plural(r.Missed, "operation"))}
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ var exitMeanings = [...]string{
 	exitFailed:   "failed: a service, a body or a local file; also when interrupted",
 	exitUsage:    "wrong usage, an invalid path, or wrong configuration",
 	exitNotExist: "the named path does not exist in the cluster, or has expired",
-	exitFound:    "a check found something (check, config check, schema check, doctor)",
+	exitFound: "something was found: by check, config check, schema check, doctor or\n" +
+		"     migrate --finish; changes are lost, says changes; bench --rate was not kept",
 }
 
 func exitHelp() string {
@@ -64,7 +65,8 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// foundError says that a check found something.
+// foundError says that a check found something, or that something is not as it
+// was asked for.
 type foundError struct{ what string }
 
 func (e *foundError) Error() string { return e.what }

@@ -40,12 +40,21 @@ have to name both stores, in [DispatchableDFS] of file.ini:
   PathBackends[PREFIX]=NEW
   MigrateFrom[PREFIX]=OLD
 
+Whatever runs there, dfsctl serve for one, has to be restarted. Until then it does
+not find what others store. Where that matters, give all hosts the lines the other
+way round first (PathBackends OLD, MigrateFrom NEW), then turn them round host by
+host: so every host finds everything at any moment.
+
 The steps:
 
   dfsctl migrate PREFIX --from OLD --to NEW            copy, on any number of hosts at once
-  dfsctl migrate PREFIX --from OLD --to NEW --finish   verify; then MigrateFrom can go
+  dfsctl migrate PREFIX --from OLD --to NEW --finish   verify
   dfsctl migrate PREFIX --from OLD --to NEW --finish --delete-source
+                                                       verify, and empty OLD, if you want that
   dfsctl migrate [PREFIX] --status                     how far it is, from any host
+
+Then MigrateFrom can go, on all hosts. If it goes before, dfsctl check --delete
+removes what OLD holds.
 
 PHP's dispatcher looks at one store alone. Where PHP writes below PREFIX, write
 the rules the other way round first (PathBackends OLD, MigrateFrom NEW), copy
@@ -160,6 +169,9 @@ func (f *migrateFlags) run(ctx context.Context, a *app, s session, prefix string
 			return err
 		}
 	}
+	if counts.Total() == 0 {
+		a.note("no live file's path begins with %s", prefix)
+	}
 	a.adviseNext(f, s.settings, prefix)
 	return nil
 }
@@ -230,6 +242,9 @@ func (a *app) adviseNext(f *migrateFlags, s settings.Settings, prefix string) {
 		a.note("all is on %s as well. Now turn the rules round on all hosts: PathBackends[%s]=%s and MigrateFrom[%s]=%s; then run dfsctl migrate %s --from %s --to %s",
 			f.from, prefix, f.from, prefix, f.to, prefix, f.to, f.from)
 	case f.finish:
+		if !f.deleteSource {
+			a.note("to delete what %s holds, run this with --delete-source now: it takes the line MigrateFrom", f.from)
+		}
 		a.note("%s", dropAdvice(s, prefix))
 	default:
 		a.note("now verify: dfsctl migrate %s --from %s --to %s --finish", prefix, f.from, f.to)
@@ -259,6 +274,11 @@ func (f *migrateFlags) routeAdvice(s settings.Settings, wrong *migrate.RouteErro
 	first, second := wrong.To, wrong.From
 	if wrong.Ahead {
 		first, second = second, first
+	}
+	for _, m := range s.Migrations() {
+		if len(m.Prefix) > len(wrong.Prefix) && strings.HasPrefix(m.Prefix, wrong.Prefix) && m.Backend == second {
+			return usagef("%s is more than what the rules let migrate: %s: MigrateFrom[%s]=%s; name that prefix", wrong.Prefix, m.Origin, m.Prefix, m.Backend)
+		}
 	}
 	backend, rule := s.RouteOf(wrong.Prefix)
 	file, by := settingsFile(s), "no rule takes it"

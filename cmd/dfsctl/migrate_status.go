@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/ezdfs/bulk/migrate"
 	"example.com/ezdfs/metadata"
 )
 
@@ -32,9 +33,10 @@ func (a *app) migrationStatus(ctx context.Context, store *metadata.Store, prefix
 	if err != nil {
 		return err
 	}
-	shown := 0
+	shown, others := 0, []string(nil)
 	for _, m := range list {
 		if prefix != "" && m.Prefix != prefix {
+			others = append(others, m.Prefix)
 			continue
 		}
 		shown++
@@ -45,7 +47,11 @@ func (a *app) migrationStatus(ctx context.Context, store *metadata.Store, prefix
 			return err
 		}
 	}
-	if shown == 0 && !a.json {
+	switch {
+	case shown == 0 && len(others) > 0:
+		slices.Sort(others)
+		a.note("no migration of %s was ever begun; there is that of %s", prefix, strings.Join(slices.Compact(others), ", "))
+	case shown == 0 && !a.json:
 		a.printf("nothing has migrated\n")
 	}
 	return nil
@@ -55,6 +61,7 @@ func statusOf(m metadata.Migration) migrationStatusJSON {
 	s := migrationStatusJSON{
 		migrationJSON: migrationJSON{m.Kind, m.Prefix, m.Source, m.Target, m.Counts()},
 		State:         stateOf(m), Pass: m.Pass, Since: m.Since.UTC(), Fraction: m.Fraction(),
+		Workers: migrate.Workers(m),
 	}
 	s.Ranges.Total = len(m.Ranges)
 	last := m.Since
@@ -64,16 +71,11 @@ func statusOf(m metadata.Migration) migrationStatusJSON {
 		}
 		if r.Leased {
 			s.Ranges.Leased++
-			worker, _, _ := cutLast(r.Owner)
-			worker, _, _ = cutLast(worker)
-			s.Workers = append(s.Workers, worker)
 		}
 		if r.Changed.After(last) {
 			last = r.Changed
 		}
 	}
-	slices.Sort(s.Workers)
-	s.Workers = slices.Compact(s.Workers)
 	if s.Ranges.Leased > 0 && s.Fraction > 0 && s.Fraction < 1 {
 		s.ETA = last.Sub(m.Since).Seconds() * (1 - s.Fraction) / s.Fraction
 	}
@@ -90,19 +92,12 @@ func stateOf(m metadata.Migration) string {
 		return "done, some failed"
 	case m.Done():
 		return "done"
+	case len(m.Ranges) == 0:
+		return "begins anew" // a copy has begun since
 	case leased:
 		return "running"
 	}
 	return "interrupted"
-}
-
-// cutLast cuts at the last colon.
-func cutLast(s string) (before, after string, found bool) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
 }
 
 // String is the status for people.
