@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/ezdfs/cluster"
@@ -15,41 +16,58 @@ type fault struct {
 	place cluster.Place
 }
 
+// diagnosis is what is wrong with one name.
+type diagnosis struct {
+	r         *run
+	name      string
+	row       metadata.Row
+	undecided bool // what is added is for somebody to decide
+	faults    []fault
+}
+
+// add adds a fault, if its kind is asked for.
+func (d *diagnosis) add(kind Kind, place cluster.Place, detail string, args ...any) {
+	if !d.r.wants(kind) {
+		return
+	}
+	f := fault{Finding{Kind: kind, Name: d.name, Table: d.row.Table, Detail: fmt.Sprintf(detail, args...), Fix: meaning(kind).Fix}, d.row, place}
+	if place.Store != nil {
+		f.Backend = place.Store.Name()
+	}
+	if d.undecided {
+		f.Fix = Nothing
+	}
+	d.faults = append(d.faults, f)
+}
+
 // diagnose says what is wrong with a name that has a row, the more basic
 // things first.
-func (r *run) diagnose(s cluster.Subject) (faults []fault) {
+func (r *run) diagnose(s cluster.Subject) []fault {
 	if len(s.Rows) == 0 {
 		return nil
 	}
-	row := s.Rows[0]
-	add := func(kind Kind, place cluster.Place, detail string, args ...any) {
-		f := fault{Finding{Kind: kind, Name: s.Name, Table: row.Table, Detail: fmt.Sprintf(detail, args...), Fix: meaning(kind).Fix}, row, place}
-		if place.Store != nil {
-			f.Backend = place.Store.Name()
-		}
-		if r.wants(kind) {
-			faults = append(faults, f)
-		}
-	}
+	d := &diagnosis{r: r, name: s.Name, row: s.Rows[0]}
+	row := d.row
 	if metadata.IsGenerating(s.Name) {
 		if r.staleLock(row) {
-			add(StaleGeneration, cluster.Place{}, "locked since %s", date(row.ModTime()))
+			d.add(StaleGeneration, cluster.Place{}, "locked since %s", date(row.ModTime()))
 		}
-		return faults
+		return d.faults
 	}
 	if halfExpired(row) {
-		add(HalfExpired, cluster.Place{}, "expired=%t, mtime=%d", row.Expired, row.MTime)
+		d.add(HalfExpired, cluster.Place{}, "expired=%t, mtime=%d", row.Expired, row.MTime)
 	}
 	if trunk := r.layout.Trunk(s.Name, row.Scope); trunk != row.Trunk {
-		add(WrongTrunk, cluster.Place{}, "%q, not %q", row.Trunk, trunk)
+		d.add(WrongTrunk, cluster.Place{}, "%q, not %q", row.Trunk, trunk)
 	}
-	r.diagnoseBodies(s, row, add)
-	return faults
+	d.diagnoseBodies(s)
+	return d.faults
 }
 
 // diagnoseBodies says what is wrong between a row and the bodies of its name.
-func (r *run) diagnoseBodies(s cluster.Subject, row metadata.Row, add func(Kind, cluster.Place, string, ...any)) {
-	home, from := r.homes(s.Name)
+func (d *diagnosis) diagnoseBodies(s cluster.Subject) {
+	row := d.row
+	home, from := d.r.homes(s.Name)
 	if !reachable(home, from) {
 		return
 	}
@@ -57,30 +75,39 @@ func (r *run) diagnoseBodies(s cluster.Subject, row metadata.Row, add func(Kind,
 	switch {
 	case !row.Live():
 	case len(here) > 0:
-		r.diagnoseBody(row, here[0], add)
+		d.diagnoseBody(here, others)
 	default:
 		if at, ok := ofSize(others, row.Size); ok {
-			add(MisplacedBody, at, "the body is here and not on %s", home.Name)
+			d.add(MisplacedBody, at, "the body is here and not on %s", home.Name)
 		} else if len(others) > 0 {
-			add(MissingBody, cluster.Place{Store: home.Backend}, "%d bytes, stored %s; a body of %d bytes lies on %s",
+			d.add(MissingBody, cluster.Place{Store: home.Backend}, "%d bytes, stored %s; a body of %d bytes lies on %s",
 				row.Size, date(row.ModTime()), others[0].Size, others[0].Store.Name())
 		} else {
-			add(MissingBody, cluster.Place{Store: home.Backend}, "%d bytes, stored %s", row.Size, date(row.ModTime()))
+			d.add(MissingBody, cluster.Place{Store: home.Backend}, "%d bytes, stored %s", row.Size, date(row.ModTime()))
 		}
 		return // what lies elsewhere may be all there is
 	}
 	for _, stray := range others {
-		add(StrayBody, stray, "%d bytes, stored %s; its place is on %s", stray.Size, date(stray.Stored), home.Name)
+		d.add(StrayBody, stray, "%d bytes, stored %s; its place is on %s", stray.Size, date(stray.Stored), home.Name)
 	}
 }
 
 // diagnoseBody holds a live row against the body that readers find.
-func (r *run) diagnoseBody(row metadata.Row, body cluster.Place, add func(Kind, cluster.Place, string, ...any)) {
+//
+// Where another body has the row's size nobody can say which of them is the
+// file: a row made to fit the first would make the other one a stray.
+func (d *diagnosis) diagnoseBody(here, others []cluster.Place) {
+	row, body := d.row, here[0]
+	right, elsewhere := ofSize(slices.Concat(here[1:], others), row.Size)
 	switch {
+	case body.Size != row.Size && elsewhere:
+		d.undecided = true
+		d.add(WrongSize, body, "the row says %d bytes, as the body on %s has, this one has %d; delete the wrong body, then check again",
+			row.Size, right.Store.Name(), body.Size)
 	case body.Size != row.Size:
-		add(WrongSize, body, "the row says %d bytes, the body has %d", row.Size, body.Size)
+		d.add(WrongSize, body, "the row says %d bytes, the body has %d", row.Size, body.Size)
 	case body.Kept && bodyTime(body) != row.MTime:
-		add(WrongTime, body, "the row says %s, the body %s", date(row.ModTime()), date(body.ModTime))
+		d.add(WrongTime, body, "the row says %s, the body %s", date(row.ModTime()), date(body.ModTime))
 	}
 }
 

@@ -71,7 +71,7 @@ func (r *run) mendAll(l *cluster.Locked) (findings []Finding, err error) {
 		faults := r.diagnose(l.Subject)
 		mended := false
 		for _, f := range faults {
-			if !r.allows(f.Kind) || !r.certain(f.Kind, l.Subject) || f.Kind == MisplacedBody {
+			if !r.allows(f.Fix) || !r.certain(f.Kind, l.Subject) || f.Kind == MisplacedBody {
 				continue
 			}
 			if f.Action, err = r.mend(l, f); err != nil {
@@ -94,9 +94,9 @@ func (r *run) mendAll(l *cluster.Locked) (findings []Finding, err error) {
 }
 
 // certain reports whether a kind may be acted on although there are stores that
-// could not tell: what is missing may lie there.
+// could not tell: what is missing, or has the right size, may lie there.
 func (r *run) certain(k Kind, s cluster.Subject) bool {
-	return k != MissingBody || len(s.Failed) == 0 &&
+	return k != MissingBody && k != WrongSize || len(s.Failed) == 0 &&
 		!slices.ContainsFunc(r.stores, func(s *store) bool { return s.same.failed != nil })
 }
 
@@ -125,7 +125,7 @@ func (r *run) mend(l *cluster.Locked, f fault) (action string, err error) {
 // relocate moves a body that lies where no reader looks, and tells it. It is
 // done first, and not under the lock, since copying may take long.
 func (r *run) relocate(ctx context.Context, s cluster.Subject) error {
-	if !r.allows(MisplacedBody) {
+	if !r.Repair {
 		return nil
 	}
 	for range attempts {

@@ -98,9 +98,9 @@ func (r *run) wants(k Kind) bool {
 	return r.Database
 }
 
-// allows reports whether a kind may be mended.
-func (r *run) allows(k Kind) bool {
-	switch meaning(k).Fix {
+// allows reports whether that permission was given.
+func (r *run) allows(fix Fix) bool {
+	switch fix {
 	case Repair:
 		return r.Repair
 	case Delete:
