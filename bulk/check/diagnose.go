@@ -68,7 +68,7 @@ func (r *run) diagnose(s cluster.Subject) []fault {
 func (d *diagnosis) diagnoseBodies(s cluster.Subject) {
 	row := d.row
 	home, from := d.r.homes(s.Name)
-	if !reachable(home, from) {
+	if ancient(row) || !reachable(home, from) {
 		return
 	}
 	here, others := split(s.Bodies, home, from)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 
 	"example.com/ezdfs/backends"
@@ -43,4 +44,32 @@ func TestTheFileMayBeWhereNobodyCanLook(t *testing.T) {
 	f.putBodies(bodies{{"nfs", onNFS + "a"}: 7})
 	f.untouched(Options{Stores: append(f.stores[:len(f.stores):len(f.stores)], Store{Name: "s3:old", Err: backends.ErrUnavailable})},
 		"wrong-size "+onNFS+"a")
+}
+
+// TestFilesOf1970 finds nothing wrong with a row as PHP stores a file of 1970,
+// wherever its bodies lie.
+func TestFilesOf1970(t *testing.T) {
+	f := newFixture(t, "sqlite", false)
+	for _, name := range []string{"home", "none", "both", "misplaced"} {
+		row := f.row(onNFS+name, 5)
+		row.MTime = -1
+		f.putRows(row)
+	}
+	f.putBodies(bodies{{"nfs", onNFS + "home"}: 5, {"nfs", onNFS + "both"}: 5, {past, onNFS + "both"}: 5, {past, onNFS + "misplaced"}: 5})
+	f.untouched(Options{})
+	// Another finding does not bring them to light.
+	f.exec("UPDATE ezdfsfile SET name_trunk = 'var/other'")
+	before := f.state()
+	found, _ := f.check(Options{Now: later, Repair: true, Delete: true})
+	if len(found) != 4 {
+		t.Errorf("found %q", summarize(found))
+	}
+	for _, key := range differences(before, f.state()) {
+		if !strings.HasPrefix(key, "row ") {
+			t.Errorf("changed %s", key)
+		}
+	}
+	if row, err := f.Metadata().Get(t.Context(), onNFS+"misplaced"); err != nil || row.MTime != -1 || row.Expired {
+		t.Errorf("%+v, %v", row, err)
+	}
 }

@@ -267,6 +267,9 @@ func (r *run) sound(row metadata.Row, bodies []body) bool {
 	if !reachable(home, from) {
 		return len(bodies) == 0 // there is nothing to be said
 	}
+	if ancient(row) {
+		return true
+	}
 	if !row.Live() {
 		return len(bodies) == 0 || len(bodies) == 1 && r.stores[bodies[0].store] == home
 	}
@@ -282,7 +285,12 @@ func (r *run) sound(row metadata.Row, bodies []body) bool {
 
 // halfExpired reports whether a row says both that it has expired and that it
 // has not.
-func halfExpired(row metadata.Row) bool { return row.Expired != (row.MTime < 0) }
+func halfExpired(row metadata.Row) bool { return row.Expired != (row.MTime < 0) && !ancient(row) }
+
+// ancient reports whether a row is as PHP stores a file of 1970 or before, with
+// an mtime of -1 (contract section 1). Nobody has deleted it, and so no body of
+// it is one too many, but operations take it for expired.
+func ancient(row metadata.Row) bool { return row.MTime == -1 && !row.Expired }
 
 // staleLock reports whether the lock of a generation has timed out, or was
 // broken as long ago.

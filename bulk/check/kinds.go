@@ -67,7 +67,7 @@ func Kinds() []Meaning {
 		{WrongTable, database, "a row in the table that its path does not belong to", Repair, "moves the row, or deletes it where the right table has one"},
 		{WrongHash, database, "a row whose name_hash is not the MD5 of its name", Repair, "corrects the hash, or deletes the row where the right one exists"},
 		{WrongTrunk, database, "a row whose name_trunk is not that of its name and scope", Repair, "corrects the trunk"},
-		{HalfExpired, database, "a row with expired=0 and a negative mtime, or expired=1 and another", Repair, "expires the row"},
+		{HalfExpired, database, "a row with expired=0 and a negative mtime other than the -1 by which PHP stores a file of 1970, or expired=1 and another", Repair, "expires the row"},
 		{InvalidName, database, "a row whose name is not clean, so that no operation finds it", Repair, "gives it the clean name; where there is none --delete deletes the row"},
 		{CaseTwin, database, "a live row whose name differs from another's in case only: in PHP what expires the one by prefix takes the other along", Nothing, ""},
 	}
