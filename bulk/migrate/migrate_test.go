@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
@@ -239,10 +240,14 @@ func TestRollback(t *testing.T) {
 	}
 	store(t, c, prefix+"/1", "newer")
 	// A writer that could not reach the old store has left this there.
-	if err := os.MkdirAll(filepath.Join(s.NFS["nfs"].MountPointPath, prefix), 0o777); err != nil {
+	left := filepath.Join(s.NFS["nfs"].MountPointPath, prefix, "1")
+	if err := os.MkdirAll(filepath.Dir(left), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.NFS["nfs"].MountPointPath, prefix, "1"), []byte("outdated"), 0o666); err != nil {
+	if err := os.WriteFile(left, []byte("outdated"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(left, time.Time{}, time.Unix(1_200_000_000, 0)); err != nil {
 		t.Fatal(err)
 	}
 	counts, err := move(t, c, "s3", "nfs", Options{Ahead: true}).Copy(t.Context())

@@ -47,8 +47,9 @@ func same(a, b backends.Info) bool {
 // overtaken reports whether the store that the rules name second holds a newer body
 // than the first: somebody goes by other rules. What our writers could not delete
 // there is older. Ahead of the rules the second one is the target, and a copy
-// there may be another program's, with a time of its own; so the row has to say
-// that it is the one.
+// there may be another program's, with a time of its own; so one of the same length
+// has to be the one of which the row tells. Of another length the row tells nothing:
+// a reader has it follow whichever body is read.
 func (m *Migration) overtaken(row metadata.Row, source, target backends.Info) bool {
 	first, second := target, source
 	if m.ahead {
@@ -57,7 +58,7 @@ func (m *Migration) overtaken(row metadata.Row, source, target backends.Info) bo
 	if second.ModTime.Unix() <= first.ModTime.Unix() {
 		return false
 	}
-	return !m.ahead || row.Size == second.Size && (row.Size != first.Size || row.MTime == second.ModTime.Unix())
+	return !m.ahead || second.Size != first.Size || row.Size == second.Size && row.MTime == second.ModTime.Unix()
 }
 
 // overtakenError says what to do about a body that overtook another.
