@@ -43,6 +43,9 @@ type Options struct {
 	Grace time.Duration
 	// Repair and Delete allow to mend; see [Fix].
 	Repair, Delete bool
+	// AcceptLoss believes a store that has no body of any row that is routed to
+	// it. Without it these rows are left alone.
+	AcceptLoss bool
 	// From (inclusive) and To (exclusive) bound the name_hash, to split a check
 	// or to resume one. Each may be the beginning of a hash.
 	From, To string
@@ -95,8 +98,10 @@ type Summary struct {
 	// Young are bodies without a row, and staged ones, within the grace.
 	Young int64 `json:"young"`
 	// Unchecked counts what could not be looked at.
-	Unchecked int64          `json:"unchecked"`
-	Kinds     map[Kind]int64 `json:"kinds"`
+	Unchecked int64 `json:"unchecked"`
+	// Skipped are live rows about whose bodies their stores could not tell.
+	Skipped int64          `json:"skipped"`
+	Kinds   map[Kind]int64 `json:"kinds"`
 	// Failures says why, for the first hundred.
 	Failures []Failure `json:"failures,omitempty"`
 	// Notes say what was left out on purpose.

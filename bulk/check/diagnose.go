@@ -76,6 +76,8 @@ func (d *diagnosis) diagnoseBodies(s cluster.Subject) {
 	case !row.Live():
 	case len(here) > 0:
 		d.diagnoseBody(here, others)
+	case !trusted(home, from):
+		return
 	default:
 		if at, ok := ofSize(others, row.Size); ok {
 			d.add(MisplacedBody, at, "the body is here and not on %s", home.Name)

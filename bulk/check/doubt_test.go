@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -72,4 +73,49 @@ func TestFilesOf1970(t *testing.T) {
 	if row, err := f.Metadata().Get(t.Context(), onNFS+"misplaced"); err != nil || row.MTime != -1 || row.Expired {
 		t.Errorf("%+v, %v", row, err)
 	}
+}
+
+// TestNotTheStoreOfTheRows leaves the rows of a store alone that has none of
+// their bodies, says so once, and goes on with the others.
+func TestNotTheStoreOfTheRows(t *testing.T) {
+	for _, others := range []int{0, 30} { // bodies that are somebody else's
+		f := newFixture(t, "sqlite", true)
+		list := bodies{{"s3", onS3 + "a"}: 1, {past, onNFS + "0"}: 1}
+		for i := range others {
+			list[[2]string{"nfs", fmt.Sprintf("music/%d", i)}] = 1
+		}
+		for i := range probes {
+			f.putRows(f.row(fmt.Sprintf("%s%d", onNFS, i), 1))
+		}
+		f.putRows(f.row(onS3+"a", 1), f.row(onS3+"missing", 1))
+		f.putBodies(list)
+		before := f.state()
+		all := Options{Now: later, Repair: true, Delete: true, Database: true}
+		found, summary := f.check(all)
+		want, changes := "missing-body "+onS3+"missing", 0
+		if others > 0 { // an empty tree cannot tell whether that body is in it
+			want, changes = want+" deleted", 1
+		}
+		wantLines(t, "found", summarize(found), []string{want})
+		if summary.Skipped != probes || summary.Unchecked != 1 || summary.Failures[0].What != "nfs" {
+			t.Errorf("%d others: %+v", others, summary)
+		}
+		if changed := differences(before, f.state()); len(changed) != changes {
+			t.Errorf("%d others: changed %q", others, changed)
+		}
+		all.Prefix, all.AcceptLoss = onNFS+"1", others > 0 // an empty directory that is no mount stays unbelievable
+		if found, summary = f.check(all); len(found) > 0 != all.AcceptLoss || summary.Clean() != all.AcceptLoss {
+			t.Errorf("%d others, accepted: %q, %+v", others, summarize(found), summary)
+		}
+	}
+}
+
+// TestPrefixWithoutBodies takes bodies beside the prefix for a sign that the
+// store is the right one.
+func TestPrefixWithoutBodies(t *testing.T) {
+	f := newFixture(t, "sqlite", false)
+	f.putRows(f.row(onNFS+"a", 1), f.row(onNFS+"b", 1))
+	f.putBodies(bodies{{"nfs", onNFS + "a"}: 1, {past, "var/a"}: 1})
+	found, _ := f.check(Options{Now: later, Prefix: onNFS + "b", Delete: true})
+	wantLines(t, "found", summarize(found), []string{"missing-body " + onNFS + "b deleted"})
 }

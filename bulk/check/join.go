@@ -207,6 +207,9 @@ func (j *joiner) row(row metadata.Stored) error {
 	if err := j.r.fold(h, row.Row); err != nil {
 		return err
 	}
+	if j.r.untold(j.look.ctx, row.Row, found) {
+		return nil
+	}
 	if !j.r.sound(row.Row, found) {
 		return j.look.name(j.parts[0].from, row.Name)
 	}

@@ -156,6 +156,7 @@ func (r *run) body(ctx context.Context, s *store, info backends.Info) error {
 	if s.skips(info.Path) {
 		return nil
 	}
+	s.holds.Store(true)
 	if err := r.wait(ctx); err != nil {
 		return err
 	}

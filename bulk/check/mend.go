@@ -47,10 +47,15 @@ func (r *run) inspect(ctx context.Context, name string) error {
 // error; of the others it means that the check is less sure.
 func (r *run) examine(ctx context.Context, name string) (cluster.Subject, error) {
 	s, err := r.c.Examine(ctx, name, r.up)
-	if err == nil {
-		err = r.told(s)
+	if err != nil {
+		return s, err
 	}
-	return s, err
+	if home, from := r.homes(name); reachable(home, from) {
+		if here, _ := split(s.Bodies, home, from); len(here) == 0 {
+			r.suspectAny(ctx, home, from)
+		}
+	}
+	return s, r.told(s)
 }
 
 // told returns why a store where readers look could not tell.

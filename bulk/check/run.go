@@ -53,6 +53,10 @@ type store struct {
 	index  uint8
 	same   *store // itself, or that of which this is another name
 	failed error  // it could not be listed, or not to the end
+
+	holds   atomic.Bool // a body was listed
+	looked  sync.Once   // whether it is trusted
+	trusted atomic.Bool // a body that it does not have is missing
 }
 
 func newRun(c *cluster.Cluster, o Options) *run {

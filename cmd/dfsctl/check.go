@@ -52,6 +52,9 @@ for theirs, that every byte can be read. It also compares the times that S3 does
 not tell in a listing.
 
 A backend that cannot be listed is named, and nothing is said about its paths.
+So is one without a body of any of its live rows, which is what a share that is
+not mounted or a wrong bucket looks like: these rows are counted and left alone,
+unless --accept-loss says that their bodies are lost.
 --rate bounds the bodies that are listed in a second, and then the rows.
 
 Exit code 4 if something was found and not mended, 1 if something could not be
@@ -81,6 +84,7 @@ func (f *checkFlags) add(c *cobra.Command) {
 	flags.BoolVar(&o.Repair, "repair", false, "mend what has one right answer")
 	flags.BoolVar(&o.Delete, "delete", false, "remove what belongs to nobody")
 	flags.DurationVar(&o.Grace, "grace", time.Hour, "`AGE` up to which bodies without a row are spared: whoever writes them may go on")
+	flags.BoolVar(&o.AcceptLoss, "accept-loss", false, "believe a backend that has no body of any of its rows: they are lost")
 	flags.StringVar(&o.From, "from", "", "begin at this `HASH`, a name_hash or the beginning of one")
 	flags.StringVar(&o.To, "to", "", "end before this `HASH`, so that several hosts can share a check")
 	f.bulk.add(c, "directories, listings or paths")
@@ -158,8 +162,8 @@ func (a *app) finishCheck(ctx context.Context, s check.Summary, took time.Durati
 			return err
 		}
 	} else {
-		a.printf("%s, %d bodies in %.1f s, %.0f files/s; %s, %d mended; %d within the grace, %d not checked\n",
-			plural(s.Rows, "row"), s.Bodies, full.Seconds, full.Rate, plural(s.Found, "finding"), s.Mended, s.Young, s.Unchecked)
+		a.printf("%s, %d bodies in %.1f s, %.0f files/s; %s, %d mended; %d within the grace, %d not checked, %d rows skipped\n",
+			plural(s.Rows, "row"), s.Bodies, full.Seconds, full.Rate, plural(s.Found, "finding"), s.Mended, s.Young, s.Unchecked, s.Skipped)
 	}
 	return checkError(ctx, s, err)
 }
