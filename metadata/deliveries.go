@@ -50,8 +50,8 @@ type Delivery struct {
 	Error    string    // of the last of them
 	Progress string    // the name_hash behind which a family is still to be expanded
 
-	// Wait is how long a delivery that is enqueued waits first, unless it is
-	// pending already. It is not kept.
+	// Wait is how long a delivery that is enqueued waits first. One that waits
+	// already waits as long again, ten times at most. It is not kept.
 	Wait time.Duration
 
 	leased int64
@@ -92,7 +92,8 @@ const ledgerColumns = "`target`, `extent`, `subject`, `action`, `scope`, `follow
 
 // Enqueue makes deliveries pending, of which Target, Extent, Subject, Action,
 // Scope, Followers, Changed and Wait are read. What is pending already, or being
-// delivered, keeps its place and takes the newer action; of several for one
+// delivered, keeps its place, as far as Wait allows, and takes the newer action;
+// its followers too, where there are none of the newer. Of several for one
 // subject the last counts.
 func (tx *Tx) Enqueue(deliveries ...Delivery) error {
 	if len(deliveries) == 0 {
@@ -130,7 +131,7 @@ func (d *dialect) joinDelivery() string {
 	}
 	return strings.Join([]string{
 		"`since` = CASE WHEN `state` = 'pending' AND `since` < " + d.given("`since`") + " THEN `since` ELSE " + d.given("`since`") + " END",
-		unlessPending("`due`", d.given("`due`")),
+		"`due` = CASE WHEN `state` = 'pending' AND NOT (" + d.waitsLonger() + ") THEN `due` ELSE " + d.given("`due`") + " END",
 		unlessPending("`enqueued`", d.given("`enqueued`")),
 		unlessPending("`attempts`", "0"),
 		unlessPending("`error`", "''"),
@@ -139,9 +140,17 @@ func (d *dialect) joinDelivery() string {
 		"`version` = `version` + 1",
 		"`action` = " + d.given("`action`"),
 		"`scope` = " + d.given("`scope`"),
-		"`followers` = " + d.given("`followers`"),
+		"`followers` = CASE WHEN `state` = 'pending' AND " + d.given("`followers`") + " = '' THEN `followers` ELSE " + d.given("`followers`") + " END",
 		"`state` = 'pending'",
 	}, ", ")
+}
+
+// waitsLonger is true of a row that waits, where the newer change has to wait
+// beyond that. Changes that never end must not put it off for ever: it waits no
+// longer than ten times as long as one change does.
+func (d *dialect) waitsLonger() string {
+	due := d.given("`due`")
+	return "`owner` = '' AND `due` < " + due + " AND `enqueued` > " + d.now + " - 10 * (" + due + " - " + d.now + ")"
 }
 
 // keyedDelivery is a delivery with its hash.

@@ -10,8 +10,8 @@ import (
 
 // FoldDeliveries replaces pending deliveries of paths by that of a family of
 // theirs, in one transaction, and returns how many. Those are left alone that
-// are under way, that have followers, or that ask for another action. Unless the
-// family is pending already, it waits so long, for more to be folded.
+// are under way, that have followers, or that ask for another action. The family
+// waits so long, for more to be folded; see [Store.DeliverIn].
 func (s *Store) FoldDeliveries(ctx context.Context, family Delivery, wait time.Duration, paths []Delivery) (folded int64, err error) {
 	if err := s.needLedger(ctx); err != nil {
 		return 0, err
@@ -35,10 +35,10 @@ func (s *Store) FoldDeliveries(ctx context.Context, family Delivery, wait time.D
 	return folded, err
 }
 
-// DeliverNow makes a pending delivery that nobody has due at once.
-func (s *Store) DeliverNow(ctx context.Context, d Delivery) error {
-	_, err := s.execRetry(ctx, "hasten", d.Target, "UPDATE "+s.dialect.walk(ledgerTable)+" SET `due` = "+s.dialect.now+
-		ownedBy(1)+" AND `state` = 'pending'", d.Target, d.Hash(), "")
+// DeliverIn makes a pending delivery that nobody has due so long from now on.
+func (s *Store) DeliverIn(ctx context.Context, wait time.Duration, d Delivery) error {
+	_, err := s.execRetry(ctx, "hasten", d.Target, "UPDATE "+s.dialect.walk(ledgerTable)+" SET `due` = "+s.dialect.now+" + ?"+
+		ownedBy(1)+" AND `state` = 'pending'", wait.Microseconds(), d.Target, d.Hash(), "")
 	return err
 }
 

@@ -104,31 +104,35 @@ type Outcome struct {
 	// Error is why it was not delivered. Without one a pending delivery is
 	// given back, and does not count as an attempt.
 	Error string
+	// Again is how long it waits at least where another change came while it
+	// was under way.
+	Again time.Duration
 }
 
 // FinishDeliveries writes down what became of deliveries and makes others
 // pending, in one transaction. Rows whose lease somebody else has by now are
 // left alone. Those of which another change came while they were under way are
-// pending at once, whether they were delivered or failed.
+// pending anew, whether they were delivered or failed.
 func (s *Store) FinishDeliveries(ctx context.Context, owner string, outcomes []Outcome, more ...Delivery) error {
 	type group struct {
 		target string
 		state  DeliveryState
 		delay  time.Duration
+		again  time.Duration
 		text   string
 	}
 	groups := make(map[group][]any)
 	for _, o := range outcomes {
 		o.Error = strings.ToValidUTF8(o.Error[:min(len(o.Error), maxDeliveryError)], "")
-		key := group{o.Delivery.Target, o.State, o.Delay, o.Error}
+		key := group{o.Delivery.Target, o.State, o.Delay, o.Again, o.Error}
 		groups[key] = append(groups[key], o.Delivery.Hash())
 	}
 	order := slices.SortedFunc(maps.Keys(groups), func(a, b group) int {
-		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.state, b.state), cmp.Compare(a.delay, b.delay), cmp.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.state, b.state), cmp.Compare(a.delay, b.delay), cmp.Compare(a.again, b.again), cmp.Compare(a.text, b.text))
 	})
 	return s.Update(ctx, func(tx *Tx) error {
 		for _, g := range order {
-			set, args := s.dialect.finish(g.state, g.delay, g.text)
+			set, args := s.dialect.finish(g.state, g.delay, g.again, g.text)
 			for chunk := range slices.Chunk(groups[g], bulkSize) {
 				_, err := tx.exec("finish", g.target, "UPDATE "+s.dialect.walk(ledgerTable)+" SET "+set+ownedBy(len(chunk)),
 					slices.Concat(args, []any{g.target}, chunk, []any{owner})...)
@@ -143,27 +147,28 @@ func (s *Store) FinishDeliveries(ctx context.Context, owner string, outcomes []O
 
 // finish is what becomes of rows that were under way. MySQL assigns one after
 // the other: leased, which the others read, comes last.
-func (d *dialect) finish(state DeliveryState, delay time.Duration, text string) (set string, args []any) {
+func (d *dialect) finish(state DeliveryState, delay, again time.Duration, text string) (set string, args []any) {
 	const unchanged, end = "CASE WHEN `version` = `leased` THEN ", " END"
 	switch {
 	case state != DeliveryPending:
 		set = "`state` = " + unchanged + "? ELSE 'pending'" + end +
 			", `since` = " + unchanged + d.now + " ELSE `changed`" + end +
-			", `due` = " + unchanged + "NULL ELSE " + d.now + end +
+			", `due` = " + unchanged + "NULL ELSE " + d.now + " + ?" + end +
 			", `enqueued` = " + unchanged + "`enqueued` ELSE " + d.now + end +
 			", `progress` = '', `error` = ?"
-		args = []any{string(state), text}
+		args = []any{string(state), again.Microseconds(), text}
 		if state == DeliveryFailed {
 			set += ", `attempts` = " + unchanged + "`attempts` + 1 ELSE 0" + end
 		} else {
 			set += ", `attempts` = 0"
 		}
-	case text != "":
-		set = "`due` = " + d.now + " + ?, `attempts` = `attempts` + 1, `error` = ?"
-		args = []any{delay.Microseconds(), text}
 	default:
-		set = "`due` = " + d.now + " + ?"
-		args = []any{delay.Microseconds()}
+		set = "`due` = " + d.now + " + " + unchanged + "? ELSE ?" + end
+		args = []any{delay.Microseconds(), max(delay, again).Microseconds()}
+		if text != "" {
+			set += ", `attempts` = `attempts` + 1, `error` = ?"
+			args = append(args, text)
+		}
 	}
 	return set + ", `owner` = '', `leased` = 0", args
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"iter"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -183,17 +184,21 @@ func (s *Store) RetryDeliveries(ctx context.Context, target string, which ...Del
 	return total, nil
 }
 
-// DropDeliveries forgets everything about a target that is no more, what is
-// pending included, and returns how much there was.
-func (s *Store) DropDeliveries(ctx context.Context, target string) (int64, error) {
-	return s.eachDelivery(ctx, "drop", "DELETE FROM "+quoted(ledgerTable), "", target)
+// DropDeliveries forgets the deliveries of a target that are in a state, of a
+// target that is no more those in any, "", and returns how much there was.
+func (s *Store) DropDeliveries(ctx context.Context, target string, state DeliveryState) (int64, error) {
+	if state == "" {
+		return s.eachDelivery(ctx, "drop", "DELETE FROM "+quoted(ledgerTable), "", target)
+	}
+	return s.eachDelivery(ctx, "drop", "DELETE FROM "+quoted(ledgerTable), " AND `state` = ?", target, string(state))
 }
 
-// HastenDeliveries makes what waits for another try due at once: the target is
-// back. It returns how much there was.
-func (s *Store) HastenDeliveries(ctx context.Context, target string) (int64, error) {
-	return s.eachDelivery(ctx, "hasten", "UPDATE "+s.dialect.walk(ledgerTable)+" SET `due` = "+s.dialect.now,
-		" AND `due` > "+s.dialect.now+" AND `owner` = '' AND `attempts` > 0", target)
+// HastenDeliveries makes what waits for another try due in that time at the
+// latest: the target is back. It returns how much there was.
+func (s *Store) HastenDeliveries(ctx context.Context, target string, wait time.Duration) (int64, error) {
+	soon := s.dialect.now + " + " + strconv.FormatInt(wait.Microseconds(), 10)
+	return s.eachDelivery(ctx, "hasten", "UPDATE "+s.dialect.walk(ledgerTable)+" SET `due` = "+soon,
+		" AND `due` > "+soon+" AND `owner` = '' AND `attempts` > 0", target)
 }
 
 // eachDelivery runs a statement on the rows of a target that meet a condition,

@@ -53,6 +53,7 @@ func (m *deliveryModel) enqueue(r *rapid.T) {
 	for _, path := range rapid.SliceOfN(genPath, 1, 3).Draw(r, "paths") {
 		d := change(m.target, path)
 		d.Action = rapid.SampledFrom([]string{"push", "invalidate"}).Draw(r, "action")
+		d.Wait = rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(r, "wait")
 		list = append(list, d)
 	}
 	enqueue(m.t, m.s, list...)
@@ -68,8 +69,11 @@ func (m *deliveryModel) enqueue(r *rapid.T) {
 			row = &modelDelivery{}
 			m.rows[d.Subject] = row
 		}
-		if row.state != DeliveryPending {
-			row.state, row.due, row.attempts = DeliveryPending, true, 0
+		switch {
+		case row.state != DeliveryPending:
+			row.state, row.due, row.attempts = DeliveryPending, d.Wait == 0, 0
+		case d.Wait > 0 && row.owner == "":
+			row.due = false
 		}
 		row.version++
 		row.action = d.Action
@@ -109,6 +113,7 @@ func (m *deliveryModel) finish(r *rapid.T) {
 	i := rapid.IntRange(0, len(m.held)-1).Draw(r, "which")
 	d := m.held[i]
 	o := rapid.SampledFrom([]Outcome{done, failed, tryAgain(-time.Second), tryAgain(time.Hour), {State: DeliveryPending}}).Draw(r, "outcome")
+	o.Again = rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(r, "again")
 	finish(m.t, m.s, d.Owner, o, d)
 	row := m.rows[d.Subject]
 	if row.owner != d.Owner {
@@ -116,12 +121,12 @@ func (m *deliveryModel) finish(r *rapid.T) {
 	}
 	switch {
 	case o.State == DeliveryPending:
-		row.due = o.Delay <= 0
+		row.due = o.Delay <= 0 && (o.Again == 0 || row.version == row.leased)
 		if o.Error != "" {
 			row.attempts++
 		}
 	case row.version != row.leased:
-		row.due, row.attempts = true, 0
+		row.due, row.attempts = o.Again == 0, 0
 	default:
 		row.state, row.due = o.State, false
 		row.attempts++
@@ -154,7 +159,7 @@ func (m *deliveryModel) hasten(r *rapid.T) {
 			want++
 		}
 	}
-	if n, err := m.s.HastenDeliveries(m.t.Context(), m.target); n != want || err != nil {
+	if n, err := m.s.HastenDeliveries(m.t.Context(), m.target, 0); n != want || err != nil {
 		r.Fatalf("%d hastened, want %d, %v", n, want, err)
 	}
 }

@@ -135,6 +135,74 @@ func TestDeliveryChangesMeanwhile(t *testing.T) {
 	})
 }
 
+// Another change while one waits extends the wait, but not for ever, and one
+// while it is under way waits too.
+func TestDeliveryWaitsForTheNewest(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		waits := func(when string, least, most time.Duration) {
+			t.Helper()
+			if left := time.Until(deliveriesOf(t, s, DeliveryFilter{})["t a"].Due); left < least || left > most {
+				t.Errorf("%s: due in %v, want %v to %v", when, left, least, most)
+			}
+		}
+		d := change("t", "a")
+		for _, hours := range []time.Duration{1, 3, 2, 0} {
+			d.Wait = hours * time.Hour
+			enqueue(t, s, d)
+		}
+		waits("after four changes", 2*time.Hour, 3*time.Hour)
+		if _, err := s.pools.write.ExecContext(t.Context(), "UPDATE "+quoted(ledgerTable)+" SET `enqueued` = `enqueued` - ?", (50 * time.Hour).Microseconds()); err != nil {
+			t.Fatal(err)
+		}
+		d.Wait = 4 * time.Hour
+		enqueue(t, s, d)
+		waits("after more than ten times as long", 2*time.Hour, 3*time.Hour)
+		if err := s.DeliverIn(t.Context(), time.Hour, d); err != nil {
+			t.Fatal(err)
+		}
+		waits("put forward", 30*time.Minute, time.Hour)
+		if err := s.DeliverIn(t.Context(), 0, d); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range []Outcome{tryAgain(-time.Second), {State: DeliveryPending}, failed, done} {
+			got := lease(t, s, "t", "w"+string(o.State)+o.Error, 1, 9*time.Hour)["a"]
+			enqueue(t, s, d)
+			waits("under way", 8*time.Hour, 9*time.Hour)
+			o.Again = time.Hour
+			finish(t, s, got.Owner, o, got)
+			waits("changed while under way", 30*time.Minute, time.Hour)
+			if err := s.DeliverIn(t.Context(), -time.Second, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		finish(t, s, "w", tryAgain(9*time.Hour), lease(t, s, "t", "w", 1, time.Hour)["a"])
+		if n, err := s.HastenDeliveries(t.Context(), "t", 2*time.Hour); n != 1 || err != nil {
+			t.Errorf("%d hastened, %v", n, err)
+		}
+		waits("hastened", time.Hour, 2*time.Hour)
+	})
+}
+
+// Who is told next stays with what is pending, unless a newer change names
+// others.
+func TestDeliveryKeepsFollowers(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		for _, step := range []struct{ followers, want string }{{"u", "u"}, {"", "u"}, {"v>w", "v>w"}, {"", "v>w"}} {
+			d := change("t", "a")
+			d.Followers = step.followers
+			enqueue(t, s, d)
+			if got := deliveriesOf(t, s, DeliveryFilter{})["t a"].Followers; got != step.want {
+				t.Errorf("after %q: %q, want %q", step.followers, got, step.want)
+			}
+		}
+		finish(t, s, "w", done, lease(t, s, "t", "w", 1, time.Hour)["a"])
+		enqueue(t, s, change("t", "a"))
+		if got := deliveriesOf(t, s, DeliveryFilter{})["t a"].Followers; got != "" {
+			t.Errorf("followers of what was delivered come back: %q", got)
+		}
+	})
+}
+
 func TestDeliveryLeaseExpires(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, s *Store) {
 		enqueue(t, s, change("t", "a"), change("t", "b"))
@@ -169,7 +237,7 @@ func TestDeliveryRetriesAndFails(t *testing.T) {
 			b.State != DeliveryFailed || !b.Due.IsZero() {
 			t.Errorf("%+v", all)
 		}
-		if n, err := s.HastenDeliveries(t.Context(), "t"); n != 1 || err != nil {
+		if n, err := s.HastenDeliveries(t.Context(), "t", 0); n != 1 || err != nil {
 			t.Errorf("%d hastened, %v", n, err)
 		}
 		if got := lease(t, s, "t", "3", 10, time.Hour); len(got) != 1 || got["a"].Attempts != 1 {
@@ -243,7 +311,7 @@ func TestDeliveriesAreListedAndPruned(t *testing.T) {
 		if left := deliveriesOf(t, s, DeliveryFilter{}); len(left) != 2 {
 			t.Errorf("%d are left", len(left))
 		}
-		if n, err := s.DropDeliveries(t.Context(), "t:1"); n != 1 || err != nil {
+		if n, err := s.DropDeliveries(t.Context(), "t:1", ""); n != 1 || err != nil {
 			t.Errorf("%d dropped, %v", n, err)
 		}
 		if left := deliveriesOf(t, s, DeliveryFilter{}); len(left) != 1 {
@@ -298,7 +366,7 @@ func TestDeliveriesAreFolded(t *testing.T) {
 		if due := lease(t, s, "t", "w2", 10, time.Hour); len(due) != 2 || due["var/push"].Action != "push" || due["var/followed"].Followers != "u" {
 			t.Errorf("%v", due)
 		}
-		if err := s.DeliverNow(t.Context(), family); err != nil {
+		if err := s.DeliverIn(t.Context(), 0, family); err != nil {
 			t.Fatal(err)
 		}
 		if due := lease(t, s, "t", "w3", 10, time.Hour); len(due) != 1 || due["var/"].Extent != "prefix" {

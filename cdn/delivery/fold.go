@@ -14,13 +14,16 @@ import (
 
 const (
 	// foldEvery is the time between two looks at the backlog, and foldPause how
-	// much longer it is when one was gone through.
+	// much longer it is when one was gone through, at least: nothing is leased
+	// meanwhile, so it takes a tenth of the time at the most.
 	foldEvery = time.Second
 	foldPause = 10 * time.Second
 	// foldWait is how long a prefix waits for the paths that it replaces.
 	foldWait = 30 * time.Second
-	// maxDirectories bounds the directories that are counted at a time.
+	// maxDirectories bounds the directories that are counted at a time, and
+	// maxFolded the paths that are collected to be replaced.
 	maxDirectories = 50_000
+	maxFolded      = 20_000
 )
 
 // fold makes prefixes of the paths that wait for a target, where there are too
@@ -35,7 +38,7 @@ func (w *worker) fold(ctx context.Context) {
 	n, err := w.store.Backlog(ctx, w.target.Name(), w.options.CoalesceAbove+1)
 	if err == nil && n > w.options.CoalesceAbove {
 		err = w.foldBacklog(ctx)
-		w.folded = time.Now().Add(foldPause)
+		w.folded = time.Now().Add(max(foldPause, 9*time.Since(w.folded)))
 	}
 	if err != nil && ctx.Err() == nil {
 		w.logger.WarnContext(ctx, "a backlog cannot be looked at for prefixes", "target", w.target.Name(), "error", err)
@@ -47,7 +50,7 @@ type directory struct {
 	prefix  string
 	pending int
 	since   time.Time
-	changed time.Time
+	folded  int64 // paths that it replaced
 }
 
 func (w *worker) foldBacklog(ctx context.Context) error {
@@ -93,15 +96,12 @@ func count(counts map[string]*directory, d metadata.Delivery) {
 			if len(counts) >= maxDirectories {
 				continue
 			}
-			dir = &directory{prefix: strings.Clone(prefix), since: d.Since, changed: d.Changed}
+			dir = &directory{prefix: strings.Clone(prefix), since: d.Since}
 			counts[dir.prefix] = dir
 		}
 		dir.pending++
 		if d.Since.Before(dir.since) {
 			dir.since = d.Since
-		}
-		if d.Changed.After(dir.changed) {
-			dir.changed = d.Changed
 		}
 	}
 }
@@ -139,38 +139,79 @@ func (w *worker) prefix(dir *directory) metadata.Delivery {
 // with the first of them that is not, and due when all are replaced, or after
 // foldWait should this process end.
 func (w *worker) replace(ctx context.Context, chosen []*directory) error {
-	pages := make(map[*directory][]metadata.Delivery)
-	folded := make(map[*directory]int64)
-	flush := func(dir *directory) error {
-		n, err := w.store.FoldDeliveries(ctx, w.prefix(dir), foldWait, pages[dir])
-		folded[dir] += n
-		pages[dir] = nil
-		return err
+	f := &folding{worker: w, chosen: make(map[string]*directory), pages: make(map[*directory][]metadata.Delivery)}
+	for _, dir := range chosen {
+		f.chosen[dir.prefix] = dir
 	}
 	for d, err := range w.waiting(ctx) {
+		if err == nil {
+			err = f.add(ctx, d)
+		}
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(chosen, func(dir *directory) bool { return strings.HasPrefix(d.Subject, dir.prefix) })
-		if i < 0 {
-			continue
+	}
+	for _, dir := range chosen {
+		if err := f.flush(ctx, dir); err != nil {
+			return err
 		}
-		dir := chosen[i]
-		if pages[dir] = append(pages[dir], d); len(pages[dir]) == expandPage {
-			if err := flush(dir); err != nil {
-				return err
+		if err := w.store.DeliverIn(ctx, w.again(), w.prefix(dir)); err != nil {
+			return err
+		}
+		w.logger.InfoContext(ctx, "a backlog became a prefix", "target", w.target.Name(), "prefix", dir.prefix, "paths", dir.folded)
+		w.metrics.folded.WithLabelValues(w.target.Name()).Add(float64(dir.folded))
+	}
+	return nil
+}
+
+// folding is a backlog that becomes prefixes.
+type folding struct {
+	*worker
+	chosen map[string]*directory // by prefix; none is inside another
+	pages  map[*directory][]metadata.Delivery
+	held   int // paths in pages
+}
+
+// add collects a path, and replaces what was collected of its directory when
+// that is a page, or of all of them when it is too much.
+func (f *folding) add(ctx context.Context, d metadata.Delivery) error {
+	dir := f.directory(d.Subject)
+	if dir == nil {
+		return nil
+	}
+	// What identifies it is kept, and no more.
+	f.pages[dir] = append(f.pages[dir], metadata.Delivery{Target: d.Target, Extent: d.Extent, Subject: d.Subject})
+	if f.held++; len(f.pages[dir]) >= expandPage {
+		return f.flush(ctx, dir)
+	}
+	for other := range f.pages {
+		if f.held < maxFolded {
+			break
+		}
+		if err := f.flush(ctx, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// directory is the chosen one that a path is in, nil for none.
+func (f *folding) directory(path string) *directory {
+	for end, c := range path {
+		if c == '/' {
+			if dir := f.chosen[path[:end+1]]; dir != nil {
+				return dir
 			}
 		}
 	}
-	for _, dir := range chosen {
-		if err := flush(dir); err != nil {
-			return err
-		}
-		if err := w.store.DeliverNow(ctx, w.prefix(dir)); err != nil {
-			return err
-		}
-		w.logger.InfoContext(ctx, "a backlog became a prefix", "target", w.target.Name(), "prefix", dir.prefix, "paths", folded[dir])
-		w.metrics.folded.WithLabelValues(w.target.Name()).Add(float64(folded[dir]))
-	}
 	return nil
+}
+
+func (f *folding) flush(ctx context.Context, dir *directory) error {
+	page := f.pages[dir]
+	delete(f.pages, dir)
+	f.held -= len(page)
+	n, err := f.store.FoldDeliveries(ctx, f.prefix(dir), foldWait, page)
+	dir.folded += n
+	return err
 }

@@ -42,9 +42,7 @@ func (w *worker) postpone(ctx context.Context, l *lease, batch []prepared, wait 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	if err := w.store.FinishDeliveries(ctx, l.owner, outcomes); err == nil {
-		l.drop(outcomes) // else it is given back
-	}
+	w.write(ctx, l, outcomes) // what fails is given back
 }
 
 // giveBack lets others have what is left of a lease at once.
@@ -56,7 +54,7 @@ func (w *worker) giveBack(ctx context.Context, l *lease) {
 	if len(outcomes) > 0 {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 		defer cancel()
-		if err := w.store.FinishDeliveries(ctx, l.owner, outcomes); err != nil {
+		if err := w.write(ctx, l, outcomes); err != nil {
 			w.logger.WarnContext(ctx, "deliveries cannot be given back; they are taken anew when the lease is over", "target", w.target.Name(), "error", err)
 		}
 	}

@@ -21,6 +21,7 @@ type metrics struct {
 	seconds    *prometheus.HistogramVec
 	deliveries *prometheus.CounterVec
 	folded     *prometheus.CounterVec
+	unechoed   *prometheus.CounterVec
 	warmed     *prometheus.CounterVec
 	changes    prometheus.Counter
 	lost       prometheus.Counter
@@ -47,6 +48,8 @@ func newMetrics(p *Pipeline) *metrics {
 		deliveries: prometheus.NewCounterVec(counter("deliveries_total",
 			"Deliveries by what became of them: delivered, failed (given up), or retried later."), []string{"target", "result"}),
 		folded: prometheus.NewCounterVec(counter("coalesced_total", "Deliveries of paths that a prefix replaced."), target),
+		unechoed: prometheus.NewCounterVec(counter("untold_again_total",
+			"Deliveries that were too many at a time to tell a cache twice; it may have fetched what a gateway still had from before."), target),
 		warmed: prometheus.NewCounterVec(counter("warmed_total",
 			"URLs requested to warm a cache, by result: ok, failed, or dropped because too many waited."), []string{"result"}),
 		changes: prometheus.NewCounter(counter("changes_total", "Changes that this host turned into deliveries.")),
@@ -57,9 +60,29 @@ func newMetrics(p *Pipeline) *metrics {
 	}
 }
 
+// expect has the counters of a target begin at 0, so that the first failure is
+// an increase.
+func (m *metrics) expect(target string) {
+	for _, state := range []metadata.DeliveryState{metadata.DeliveryDelivered, metadata.DeliveryFailed, metadata.DeliveryPending} {
+		m.deliveries.WithLabelValues(target, resultOf(state))
+	}
+	m.folded.WithLabelValues(target)
+	m.unechoed.WithLabelValues(target)
+	m.lag.WithLabelValues(target)
+	m.seconds.WithLabelValues(target)
+}
+
+// resultOf is a state as the label of a delivery.
+func resultOf(state metadata.DeliveryState) string {
+	if state == metadata.DeliveryPending {
+		return "retried"
+	}
+	return string(state)
+}
+
 func (m *metrics) register(r prometheus.Registerer) error {
 	var errs []error
-	for _, c := range []prometheus.Collector{m.lag, m.seconds, m.deliveries, m.folded, m.warmed, m.changes, m.lost, m.unnamed, m.feeding, m.backlog} {
+	for _, c := range []prometheus.Collector{m.lag, m.seconds, m.deliveries, m.folded, m.unechoed, m.warmed, m.changes, m.lost, m.unnamed, m.feeding, m.backlog} {
 		errs = append(errs, r.Register(c))
 	}
 	return errors.Join(errs...)
@@ -75,14 +98,10 @@ func (m *metrics) finished(target string, outcomes []metadata.Outcome) {
 	now := time.Now()
 	lag := m.lag.WithLabelValues(target)
 	for _, o := range outcomes {
-		result := string(o.State)
-		switch o.State {
-		case metadata.DeliveryDelivered:
+		if o.State == metadata.DeliveryDelivered {
 			lag.Observe(max(0, now.Sub(o.Delivery.Since).Seconds()))
-		case metadata.DeliveryPending:
-			result = "retried"
 		}
-		m.deliveries.WithLabelValues(target, result).Inc()
+		m.deliveries.WithLabelValues(target, resultOf(o.State)).Inc()
 	}
 }
 
@@ -101,8 +120,8 @@ type backlog struct {
 func newBacklog(p *Pipeline) *backlog {
 	b := &backlog{p: p, descs: make(map[string]*prometheus.Desc)}
 	for name, help := range map[string]string{
-		"pending":                "Deliveries that are pending.",
-		"failed":                 "Deliveries that were given up and wait for somebody to look.",
+		"pending":                "Deliveries that are pending, in the ledger that all processes share.",
+		"failed":                 "Deliveries that were given up and wait for somebody to look, in the ledger that all processes share.",
 		"oldest_pending_seconds": "Age of the oldest change that is pending.",
 		"target_down":            "1 while a target failed so often that it is left alone.",
 	} {

@@ -5,20 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"example.com/ezdfs/cdn"
 	"example.com/ezdfs/metadata"
 )
 
-// outcomes says what is to become of deliveries, from their errors.
+// outcomes says what is to become of deliveries, from their errors. Those of
+// each half of the batch are tried again at a time of its own: where one item
+// makes a target fail, the others are rid of it after a few attempts. There is
+// one pause for each half and number of attempts, so that few statements do.
 func (w *worker) outcomes(batch []prepared, errs []error) []metadata.Outcome {
 	outcomes := make([]metadata.Outcome, len(batch))
-	pauses := make(map[int]time.Duration) // one for each number of attempts, so that few statements do
+	halves := [2]map[int]time.Duration{{}, {}}
 	for k, b := range batch {
-		outcomes[k] = w.outcome(b.Delivery, errs[k], pauses)
+		half := 2 * k / len(batch)
+		if errors.Is(errs[k], cdn.ErrThrottled) {
+			half = 0 // it is the number that was too high
+		}
+		outcomes[k] = w.outcome(b.Delivery, errs[k], halves[half])
 	}
 	return outcomes
+}
+
+// complain logs what was given up, in one line for a batch.
+func (w *worker) complain(outcomes []metadata.Outcome) {
+	failed := slices.DeleteFunc(slices.Clone(outcomes), func(o metadata.Outcome) bool { return o.State != metadata.DeliveryFailed })
+	if len(failed) == 0 {
+		return
+	}
+	w.logger.Error("a target was not told of changes; see dfsctl cdn list --state failed", "target", w.target.Name(),
+		"failed", len(failed), "extent", failed[0].Delivery.Extent, "subject", failed[0].Delivery.Subject, "error", failed[0].Error)
 }
 
 func (w *worker) outcome(d metadata.Delivery, err error, pauses map[int]time.Duration) metadata.Outcome {
@@ -35,9 +53,6 @@ func (w *worker) outcome(d metadata.Delivery, err error, pauses map[int]time.Dur
 	default:
 		o.State, o.Delay = metadata.DeliveryPending, w.pause(d.Attempts, pauses)
 		o.Delay = max(o.Delay, w.askedToWait(err))
-	}
-	if o.State == metadata.DeliveryFailed {
-		w.logger.Error("a target was not told of a change", "target", w.target.Name(), "extent", d.Extent, "subject", d.Subject, "error", o.Error)
 	}
 	return o
 }
@@ -77,7 +92,7 @@ func (w *worker) askedToWait(err error) time.Duration {
 func (w *worker) hasten(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	if _, err := w.store.HastenDeliveries(ctx, w.target.Name()); err != nil {
+	if _, err := w.store.HastenDeliveries(ctx, w.target.Name(), w.again()); err != nil {
 		w.logger.WarnContext(ctx, "what waits for a target that is back could not be hastened", "target", w.target.Name(), "error", err)
 	}
 }

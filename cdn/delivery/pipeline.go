@@ -51,6 +51,9 @@ func New(store *metadata.Store, targets []cdn.Target, rules *Rules, o Options) (
 		return nil, err
 	}
 	p.metrics = newMetrics(p)
+	for name := range p.workers {
+		p.metrics.expect(name)
+	}
 	p.warmer = newWarmer(o.WarmConcurrency, p.metrics)
 	if o.Registerer != nil {
 		if err := p.metrics.register(o.Registerer); err != nil {
@@ -125,6 +128,9 @@ func (p *Pipeline) byHand(target string, action cdn.Action, extent cdn.Extent, s
 	return nil
 }
 
+// Followers are the deliveries that follow once a delivery was made.
+func (p *Pipeline) Followers(d metadata.Delivery) []metadata.Delivery { return p.followers(nil, d) }
+
 // wake has the workers of deliveries look at once.
 func (p *Pipeline) wake(list []metadata.Delivery) {
 	for _, d := range list {
@@ -149,7 +155,7 @@ func (p *Pipeline) upkeep(ctx context.Context) {
 	var pruned time.Time
 	told := make(map[string]bool)
 	for {
-		stats, err := p.store.DeliveryStats(ctx)
+		stats, err := p.stats(ctx)
 		if err == nil {
 			p.metrics.setBacklog(stats)
 			p.reportOrphans(ctx, stats, told)
@@ -168,6 +174,18 @@ func (p *Pipeline) upkeep(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// stats counts the deliveries of the targets of this process, and of all that
+// have any.
+func (p *Pipeline) stats(ctx context.Context) ([]metadata.DeliveryStats, error) {
+	targets, err := p.store.DeliveryTargets(ctx)
+	targets = append(targets, p.names()...)
+	slices.Sort(targets)
+	if targets = slices.Compact(targets); err != nil || len(targets) == 0 {
+		return nil, err
+	}
+	return p.store.DeliveryStats(ctx, targets...)
 }
 
 // reportOrphans says once of each target that this process does not have that

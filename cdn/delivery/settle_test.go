@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -75,5 +76,86 @@ func TestSettleRefused(t *testing.T) {
 	want(t, cheap.told(), "invalidate path var/good", "invalidate path var/good")
 	if last := cheap.calls[len(cheap.calls)-1]; len(last) != 1 {
 		t.Errorf("again: %v", last)
+	}
+}
+
+// Where a cache is told again, the one behind it waits until after that: it
+// would get from there what that had before.
+func TestSettleBehind(t *testing.T) {
+	store, feed := newStore(t), newScript()
+	front, behind := cache("t:front"), cache("t:behind")
+	front.limits.Cheap = true
+	o := quick()
+	o.Settle = time.Hour
+	run(t, pipeline(t, store, o, []Rule{{Targets: "t:front>t:behind"}}, front, behind), feed)
+	feed.add(stored("var/a"))
+	until(t, "the second is to be told", func() bool { return states(t, store, "t:behind")[metadata.DeliveryPending] == 1 })
+	for d, err := range store.Deliveries(t.Context(), metadata.DeliveryFilter{Target: "t:behind"}) {
+		if err != nil || time.Until(d.Due) < 90*time.Minute {
+			t.Errorf("due in %v, %v", time.Until(d.Due), err)
+		}
+	}
+}
+
+// A change while a target is being told waits like any other.
+func TestSettleChangeDuringCall(t *testing.T) {
+	store := newStore(t)
+	charged := cache("t:charged")
+	o := quick()
+	o.Settle = time.Hour
+	p := pipeline(t, store, o, []Rule{{Targets: "t:charged"}}, charged)
+	charged.hook = func(context.Context) {
+		again := p.deliveries(stored("var/a"))
+		p.hold(again)
+		if err := store.Update(t.Context(), func(tx *metadata.Tx) error { return tx.Enqueue(again...) }); err != nil {
+			t.Error(err)
+		}
+	}
+	run(t, p, nil)
+	if _, err := p.Enqueue(t.Context(), "", cdn.Invalidate, cdn.Path, "var/a"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it waits anew", func() bool {
+		for d := range store.Deliveries(t.Context(), metadata.DeliveryFilter{Target: "t:charged"}) {
+			return d.Owner == "" && d.Version == 2
+		}
+		return false
+	})
+	for d, err := range store.Deliveries(t.Context(), metadata.DeliveryFilter{Target: "t:charged"}) {
+		if err != nil || d.State != metadata.DeliveryPending || time.Until(d.Due) < 30*time.Minute {
+			t.Errorf("%+v, %v", d, err)
+		}
+	}
+	if n := charged.callCount(); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+// What changes all the time is told although the newest change has not waited,
+// and then once more.
+func TestSettleToldOnceMore(t *testing.T) {
+	cheap, charged := cache("t:cheap"), cache("t:charged")
+	cheap.limits.Cheap = true
+	o := quick()
+	o.Settle = time.Minute
+	p := pipeline(t, newStore(t), o, []Rule{{Targets: "t:cheap,t:charged"}}, cheap, charged)
+	now := time.Now()
+	for _, c := range []struct {
+		target           string
+		state            metadata.DeliveryState
+		enqueued, change time.Duration // ago
+		want             int
+	}{
+		{"t:charged", metadata.DeliveryDelivered, 10 * time.Minute, 10 * time.Second, 1},
+		{"t:charged", metadata.DeliveryDelivered, 10 * time.Minute, 2 * time.Minute, 0}, // it has waited
+		{"t:charged", metadata.DeliveryDelivered, 2 * time.Minute, 10 * time.Second, 0}, // it was put off
+		{"t:charged", metadata.DeliveryPending, 10 * time.Minute, 10 * time.Second, 0},
+		{"t:cheap", metadata.DeliveryDelivered, 10 * time.Minute, 10 * time.Second, 0},
+	} {
+		d := metadata.Delivery{Target: c.target, Extent: metadata.DeliveryPath, Subject: "var/a", Enqueued: now.Add(-c.enqueued), Changed: now.Add(-c.change)}
+		next := p.workers[c.target].after([]metadata.Outcome{{Delivery: d, State: c.state}})
+		if len(next) != c.want || c.want > 0 && next[0].Wait != o.Settle {
+			t.Errorf("%+v: %+v", c, next)
+		}
 	}
 }

@@ -40,13 +40,14 @@ type worker struct {
 	resume  atomic.Int64  // nothing is sent before; nanoseconds since 1970
 	folded  time.Time     // when it was last looked for prefixes
 	failure atomic.Pointer[failure]
-	echoes  chan echo // in the order of when
+	echoes  chan echo    // in the order of when
+	echoed  atomic.Int64 // items in them
 }
 
 func newWorker(p *Pipeline, t cdn.Target) *worker {
 	limits := t.Limits()
 	w := &worker{Pipeline: p, target: t, limits: limits, buckets: newBuckets(limits),
-		slots: make(chan struct{}, max(1, limits.Concurrent)), woken: make(chan struct{}, 1), echoes: make(chan echo, maxEchoes)}
+		slots: make(chan struct{}, max(1, limits.Concurrent)), woken: make(chan struct{}, 1), echoes: make(chan echo, maxEchoed)}
 	w.breaker = circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(uint(p.options.BreakerFailures)).WithSuccessThreshold(1).
 		WithDelay(p.options.BreakerDelay).WithJitterFactor(0.2).
@@ -71,9 +72,12 @@ func (w *worker) covers(i cdn.Item) bool {
 // run delivers until ctx is done, and then waits for what is under way, which
 // hard ends.
 func (w *worker) run(ctx, hard context.Context) {
-	var underWay sync.WaitGroup
+	var underWay, echoing sync.WaitGroup
+	over := make(chan struct{})
+	echoing.Go(func() { w.sayAgain(ctx, hard, over) })
+	defer echoing.Wait()
+	defer close(over)
 	defer underWay.Wait()
-	underWay.Go(func() { w.sayAgain(ctx, hard) })
 	for w.ready(ctx) {
 		owner := newOwner()
 		size := w.batchSize()
@@ -167,24 +171,29 @@ func (w *worker) deliver(ctx, hard context.Context, l *lease) {
 	if !w.breaker.TryAcquirePermit() {
 		return
 	}
-	called := false
-	defer func() {
-		if !called && !w.breaker.IsClosed() { // nothing was learnt, and others wait for what we learn
-			w.breaker.RecordFailure()
-		}
-	}()
-	var items []metadata.Delivery
+	var items, families []metadata.Delivery
 	for _, d := range l.remaining() {
 		if w.covers(item(d)) {
 			items = append(items, d)
-			continue
+		} else {
+			families = append(families, d)
 		}
+	}
+	if called := w.sendAll(ctx, hard, l, items); !called && !w.breaker.IsClosed() {
+		w.breaker.RecordFailure() // nothing was learnt, and others wait for what we learn
+	}
+	for _, d := range families { // last, since it takes long
 		w.expand(ctx, l, d)
 	}
+}
+
+// sendAll sends items in batches, as far as the target takes them now, and
+// reports whether it made a call.
+func (w *worker) sendAll(ctx, hard context.Context, l *lease, items []metadata.Delivery) (called bool) {
 	prepared, err := w.prepare(hard, items)
 	if err != nil {
 		w.logger.WarnContext(ctx, "the rows of deliveries cannot be read; trying again", "target", w.target.Name(), "error", err)
-		return
+		return false
 	}
 	for _, batch := range pack(prepared, w.limits) {
 		if wait := w.buckets.untilFamily(batch); wait > 0 {
@@ -192,11 +201,12 @@ func (w *worker) deliver(ctx, hard context.Context, l *lease) {
 			continue
 		}
 		if ctx.Err() != nil || w.breaker.IsOpen() || !w.buckets.wait(ctx, batch) {
-			return
+			return called
 		}
 		called = true
 		w.send(hard, l, batch)
 	}
+	return called
 }
 
 // prepared is a delivery as it is sent.
@@ -280,16 +290,12 @@ func (w *worker) judge(ctx context.Context, errs []error) {
 // finish writes outcomes down, with what follows from them. The ledger may be
 // down for a moment: as long as the lease lasts, it is tried again.
 func (w *worker) finish(ctx context.Context, l *lease, outcomes []metadata.Outcome) {
-	var next []metadata.Delivery
-	for _, o := range outcomes {
-		if o.State != metadata.DeliveryPending && w.covers(item(o.Delivery)) {
-			next = w.followers(next, o.Delivery)
-		}
-	}
+	w.complain(outcomes)
+	next := w.after(outcomes)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(w.options.Lease, finishTimeout))
 	defer cancel()
 	for {
-		err := w.store.FinishDeliveries(ctx, l.owner, outcomes, next...)
+		err := w.write(ctx, l, outcomes, next...)
 		if err == nil {
 			break
 		}
@@ -298,7 +304,37 @@ func (w *worker) finish(ctx context.Context, l *lease, outcomes []metadata.Outco
 			return // it comes back when the lease is over
 		}
 	}
-	l.drop(outcomes)
 	w.metrics.finished(w.target.Name(), outcomes)
 	w.wake(next)
+}
+
+// after returns what follows from outcomes: who is told next, and what was told
+// too early.
+func (w *worker) after(outcomes []metadata.Outcome) (next []metadata.Delivery) {
+	for _, o := range outcomes {
+		if o.State != metadata.DeliveryPending && w.covers(item(o.Delivery)) {
+			next = w.followers(next, o.Delivery)
+		}
+	}
+	w.behind(next)
+	for _, o := range outcomes {
+		if o.State == metadata.DeliveryDelivered && w.early(o.Delivery) {
+			o.Delivery.Wait = w.again()
+			next = append(next, o.Delivery)
+		}
+	}
+	return next
+}
+
+// write writes outcomes into the ledger, and what follows from them, and drops
+// them from the lease.
+func (w *worker) write(ctx context.Context, l *lease, outcomes []metadata.Outcome, next ...metadata.Delivery) error {
+	for k := range outcomes {
+		outcomes[k].Again = w.again()
+	}
+	err := w.store.FinishDeliveries(ctx, l.owner, outcomes, next...)
+	if err == nil {
+		l.drop(outcomes)
+	}
+	return err
 }

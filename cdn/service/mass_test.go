@@ -134,7 +134,7 @@ func massExpiry(t *testing.T, s settings.Settings, store *metadata.Store, extent
 		if err != nil || failed[0].Failed > 0 {
 			t.Errorf("%s: %+v, %v", name, failed, err)
 		}
-		if _, err := store.DropDeliveries(t.Context(), name); err != nil {
+		if _, err := store.DropDeliveries(t.Context(), name, ""); err != nil {
 			t.Error(err)
 		}
 	}

@@ -134,6 +134,9 @@ func (a *app) byHand(ctx context.Context, l cdnLedger, s *service.Service, actio
 	if err != nil {
 		return err
 	}
+	if len(queued) == 0 && extent != cdn.Path {
+		return usagef("no rule of cdn.ini [CDN] is about any such file; add one, or name a --target")
+	}
 	if err := a.printQueued(queued); err != nil {
 		return err
 	}

@@ -77,7 +77,10 @@ type targetStatus struct {
 	Breaker    string         `json:"breaker,omitempty"` // the worst that any process tells
 	Pause      float64        `json:"pause_seconds,omitempty"`
 	Left       map[string]int `json:"limits_left,omitempty"` // of all processes together
-	Error      string         `json:"error,omitempty"`
+	// Error is the last that any process had, and ErrorTime when; it may have
+	// worked since.
+	Error     string    `json:"error,omitempty"`
+	ErrorTime time.Time `json:"error_time,omitzero"`
 }
 
 func cdnStatusOf(ctx context.Context, l cdnLedger) (status cdnStatus, err error) {
@@ -130,7 +133,6 @@ func targetStatusOf(s metadata.DeliveryStats, workers []delivery.Report) targetS
 	if !s.Oldest.IsZero() {
 		t.Oldest = max(0, time.Since(s.Oldest).Round(time.Millisecond)).Seconds()
 	}
-	var last time.Time
 	for _, w := range workers {
 		i := slices.IndexFunc(w.Targets, func(r delivery.TargetReport) bool { return r.Target == s.Target })
 		if i < 0 || w.Silent {
@@ -141,8 +143,8 @@ func targetStatusOf(s metadata.DeliveryStats, workers []delivery.Report) targetS
 			t.Breaker = r.Breaker
 		}
 		t.Pause = max(t.Pause, r.Pause)
-		if r.Failed.After(last) {
-			last, t.Error = r.Failed, r.Error
+		if r.Failed.After(t.ErrorTime) {
+			t.ErrorTime, t.Error = r.Failed, r.Error
 		}
 		for limit, n := range r.Left {
 			if t.Left == nil {
@@ -166,12 +168,25 @@ func (a *app) printStatus(s cdnStatus) {
 		a.printf("\n")
 	}
 	for _, t := range s.Targets {
-		if t.Error != "" && t.Breaker != "closed" {
-			a.printf("%s\n", t.Error)
-		}
+		a.printTrouble(t)
 	}
 	a.printf("%s\n", s.Feed)
 	a.printWorkers(s.Workers)
+}
+
+// printTrouble prints the last error of a target that has trouble now, and what
+// to do about what has failed.
+func (a *app) printTrouble(t targetStatus) {
+	if t.Error != "" && (t.Breaker != "closed" || t.Pause > 0 || t.NewFailed > 0) {
+		a.printf("%s: %s\n", date(t.ErrorTime), t.Error)
+	}
+	switch {
+	case !t.Configured:
+		a.printf("%s is not in cdn.ini: add its group again, or drop what it has with dfsctl cdn forget %s\n", t.Target, t.Target)
+	case t.Failed > 0:
+		a.printf("%s was not told of %s: see dfsctl cdn list --state failed --target %s, then dfsctl cdn retry --all --target %s\n",
+			t.Target, plural(t.Failed, "change"), t.Target, t.Target)
+	}
 }
 
 // state is a word on a target.
