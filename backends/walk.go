@@ -38,6 +38,9 @@ type Leftover struct {
 	Size int64
 	// Active is when its writer last did anything to it.
 	Active time.Time
+	// Unsure says that Active is only when it was begun: the store does not
+	// tell of what came since.
+	Unsure bool
 	// Writer says who staged it and when; the zero value where nobody knows.
 	Writer StagedName
 }

@@ -82,7 +82,7 @@ func (b *Backend) leftover(ctx context.Context, upload types.MultipartUpload, en
 }
 
 // addParts adds up the parts of an upload. One that ended meanwhile, and one
-// that we may not look at, stays as it is.
+// that we may not look at, stays as it is; of the latter nobody knows its age.
 func (b *Backend) addParts(ctx context.Context, l *backends.Leftover) error {
 	in := &s3.ListPartsInput{Bucket: b.bucket(), Key: b.key(l.Path), UploadId: aws.String(l.ID)}
 	for {
@@ -90,6 +90,7 @@ func (b *Backend) addParts(ctx context.Context, l *backends.Leftover) error {
 		if err != nil {
 			e := b.classify("list parts", l.Path, err)
 			if code(err) == "NoSuchUpload" || code(err) == "AccessDenied" || status(err) == 404 || status(err) == 403 {
+				l.Unsure = code(err) != "NoSuchUpload"
 				return nil
 			}
 			return e

@@ -1,9 +1,13 @@
 package check
 
 import (
+	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/ezdfs/backends"
 )
@@ -118,4 +122,59 @@ func TestPrefixWithoutBodies(t *testing.T) {
 	f.putBodies(bodies{{"nfs", onNFS + "a"}: 1, {past, "var/a"}: 1})
 	found, _ := f.check(Options{Now: later, Prefix: onNFS + "b", Delete: true})
 	wantLines(t, "found", summarize(found), []string{"missing-body " + onNFS + "b deleted"})
+}
+
+// stagedOnly is a backend that tells of leftovers, and counts the dropped.
+type stagedOnly struct {
+	backends.Backend
+	leftovers []backends.Leftover
+	dropped   *[]string
+}
+
+func (s stagedOnly) ListStaged(context.Context, string) iter.Seq2[backends.Leftover, error] {
+	return func(yield func(backends.Leftover, error) bool) {
+		for _, l := range s.leftovers {
+			if !yield(l, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s stagedOnly) DropStaged(_ context.Context, l backends.Leftover) error {
+	*s.dropped = append(*s.dropped, l.Path)
+	return nil
+}
+
+// TestUploadsOfOthers leaves uploads alone that may be somebody else's or may
+// not be over.
+func TestUploadsOfOthers(t *testing.T) {
+	f := newFixture(t, "sqlite", false)
+	f.putRows(f.row(onNFS+"a", 1))
+	f.putBodies(bodies{{"nfs", onNFS + "a"}: 1})
+	var dropped []string
+	bucket := stagedOnly{f.backend(past), []backends.Leftover{
+		{Path: onNFS + "ours", ID: "1", Active: f.long},
+		{Path: onNFS + "unsure", ID: "2", Active: f.long, Unsure: true},
+		{Path: "backups/dump", ID: "3", Active: f.long},
+		{Path: onNFS + "young", ID: "4", Active: later()},
+	}, &dropped}
+	found, summary := f.check(Options{Stores: []Store{f.stores[0], {Name: "s3", Backend: bucket}}, Now: time.Now, Delete: true})
+	wantLines(t, "found", summarize(found), []string{
+		"staged-leftover " + onNFS + "ours deleted", "staged-leftover " + onNFS + "unsure", "staged-leftover backups/dump",
+	})
+	if !slices.Equal(dropped, []string{onNFS + "ours"}) || summary.Young != 1 {
+		t.Errorf("dropped %q, %+v", dropped, summary)
+	}
+}
+
+// TestNobodyDrops has a leftover told that its backend cannot remove.
+func TestNobodyDrops(t *testing.T) {
+	f := newFixture(t, "sqlite", false)
+	r := newRun(f.Cluster, Options{Now: time.Now, Delete: true, Storage: true, Found: func(Finding) error { return nil }})
+	r.span.to = 1 << 32
+	s := &store{Store: Store{Name: "x", Backend: struct{ backends.Backend }{}}}
+	if err := r.leftover(t.Context(), s, backends.Leftover{Path: onNFS + "a"}); err != nil || r.summary.Found != 1 || r.summary.Mended != 0 {
+		t.Errorf("%v, %+v", err, r.summary)
+	}
 }

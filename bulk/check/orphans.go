@@ -273,8 +273,17 @@ func (r *run) leftover(ctx context.Context, s *store, l backends.Leftover) error
 	if l.Writer.Host != "" {
 		f.Detail += fmt.Sprintf(" by process %d of %s", l.Writer.PID, l.Writer.Host)
 	}
-	if r.Delete {
-		lister, _ := backends.As[backends.StagedLister](s.Backend)
+	why, err := r.foreign(ctx, l)
+	if err != nil {
+		return &spoolError{err}
+	}
+	lister, ok := backends.As[backends.StagedLister](s.Backend)
+	switch {
+	case why != "":
+		f.Fix, f.Detail = Nothing, f.Detail+"; "+why
+	case !ok:
+		f.Fix, f.Detail = Nothing, f.Detail+"; the backend cannot remove it"
+	case r.Delete:
 		if err := lister.DropStaged(ctx, l); err != nil {
 			f.Error = err.Error()
 		} else {
@@ -283,4 +292,22 @@ func (r *run) leftover(ctx context.Context, s *store, l backends.Leftover) error
 	}
 	r.found(f)
 	return nil
+}
+
+// foreign says why an unfinished upload may be somebody else's, or still going
+// on, "" if it is neither. What lies in a tree has a name that only we give.
+func (r *run) foreign(ctx context.Context, l backends.Leftover) (why string, err error) {
+	if l.ID == "" {
+		return "", nil
+	}
+	known, err := r.known(ctx, l.Path)
+	switch {
+	case err != nil:
+		return "", err
+	case !known:
+		return "no row is in its directory, so that it may be somebody else's", nil
+	case l.Unsure:
+		return "it may still be written: grant s3:ListMultipartUploadParts for the time of its last part", nil
+	}
+	return "", nil
 }
