@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/cluster"
 )
 
 // untouched has a check with all permissions find these and change nothing.
@@ -176,5 +178,29 @@ func TestNobodyDrops(t *testing.T) {
 	s := &store{Store: Store{Name: "x", Backend: struct{ backends.Backend }{}}}
 	if err := r.leftover(t.Context(), s, backends.Leftover{Path: onNFS + "a"}); err != nil || r.summary.Found != 1 || r.summary.Mended != 0 {
 		t.Errorf("%v, %+v", err, r.summary)
+	}
+}
+
+// TestShareIsNotMounted opens a cluster without one of its shares, or with an
+// empty directory in its place, says so once and checks the other store.
+func TestShareIsNotMounted(t *testing.T) {
+	for _, empty := range []bool{false, true} {
+		s := newSettings(t, "sqlite", true)
+		if err := os.Remove(s.NFS["nfs"].MountPointPath); err != nil {
+			t.Fatal(err)
+		}
+		f := openFixture(t, s, cluster.WithLateStores())
+		if empty {
+			if err := os.Mkdir(s.NFS["nfs"].MountPointPath, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.putRows(f.row(onNFS+"a", 1), f.row(onNFS+"b", 1), f.row(onS3+"sound", 1), f.row(onS3+"missing", 1))
+		f.putBodies(bodies{{"s3", onS3 + "sound"}: 1})
+		found, summary := f.check(Options{Now: later, Repair: true, Delete: true, AcceptLoss: true})
+		wantLines(t, "found", summarize(found), []string{"missing-body " + onS3 + "missing"})
+		if summary.Unchecked != 1 || summary.Failures[0].What != "nfs" || summary.Skipped != 2 {
+			t.Errorf("empty %v: %+v", empty, summary)
+		}
 	}
 }

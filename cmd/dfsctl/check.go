@@ -11,6 +11,7 @@ import (
 
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/bulk/check"
+	"example.com/ezdfs/cluster"
 )
 
 // checkFlags are the flags of check as they stand.
@@ -29,7 +30,8 @@ func newCheck(a *app) *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			return a.withCluster(cmd.Context(), func(s session) error { return f.run(cmd.Context(), a, s) })
+			// A store that is down is told, and the others are checked.
+			return a.withCluster(cmd.Context(), func(s session) error { return f.run(cmd.Context(), a, s) }, cluster.WithLateStores())
 		},
 	}
 	f.add(c)

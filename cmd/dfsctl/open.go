@@ -65,12 +65,12 @@ type session struct {
 
 // withCluster opens the cluster, calls do and closes it. What goes wrong only
 // then is said, but is no failure of the command.
-func (a *app) withCluster(ctx context.Context, do func(session) error) error {
+func (a *app) withCluster(ctx context.Context, do func(session) error, options ...cluster.Option) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
 	}
-	c, err := cluster.Open(ctx, s, cluster.WithLogger(a.logger()), cluster.ForOneCommand())
+	c, err := cluster.Open(ctx, s, append(options, cluster.WithLogger(a.logger()), cluster.ForOneCommand())...)
 	if err != nil {
 		return openError(ctx, s, err)
 	}
