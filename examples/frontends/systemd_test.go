@@ -18,37 +18,41 @@ import (
 // ten: half of what it calls OK.
 const maxExposure = "20"
 
-// TestSystemdUnits: systemd understands the units, and finds the service
+// TestSystemdUnits: systemd understands the units, and finds the services
 // confined.
 func TestSystemdUnits(t *testing.T) {
 	analyze := testservice.Binary(t, "systemd-analyze")
-	// verify looks for the program.
-	service := example(t, "systemd/ezdfs.service", replacement{"/usr/local/bin/dfsctl", "/bin/true"})
-	units, err := filepath.Glob(filepath.Join(filepath.Dir(service), "*"))
-	if err != nil || len(units) != 3 {
-		t.Fatalf("%q, %v", units, err)
-	}
-	for _, args := range [][]string{
-		append([]string{"verify", "--man=no", "--recursive-errors=no"}, units...),
-		{"security", "--offline=yes", "--no-pager", "--threshold=" + maxExposure, service},
-	} {
-		out, err := exec.Command(analyze, args...).CombinedOutput()
-		if err != nil || args[0] == "verify" && len(out) > 0 {
-			t.Errorf("systemd-analyze %s: %v\n%s", args[0], err, out)
+	for name, beside := range map[string]string{"ezdfs.service": "*.socket", "ezdfs-cdn.service": "ezdfs-cdn.*"} {
+		// verify looks for the program.
+		service := example(t, "systemd/"+name, replacement{"/usr/local/bin/dfsctl", "/bin/true"})
+		units, err := filepath.Glob(filepath.Join(filepath.Dir(service), beside))
+		if err != nil || len(units) == 0 {
+			t.Fatalf("%q, %v", units, err)
+		}
+		for _, args := range [][]string{
+			append([]string{"verify", "--man=no", "--recursive-errors=no", service}, units...),
+			{"security", "--offline=yes", "--no-pager", "--threshold=" + maxExposure, service},
+		} {
+			out, err := exec.Command(analyze, args...).CombinedOutput()
+			if err != nil || args[0] == "verify" && len(out) > 0 {
+				t.Errorf("%s: systemd-analyze %s: %v\n%s", name, args[0], err, out)
+			}
 		}
 	}
 }
 
-// TestUnitOutlastsOutages: a gateway that is started while its database is away
-// ends, and systemd must not give up on it.
-func TestUnitOutlastsOutages(t *testing.T) {
-	unit, err := os.ReadFile(example(t, "systemd/ezdfs.service"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range []string{"StartLimitIntervalSec=0", "Restart=on-failure"} {
-		if !strings.Contains(string(unit), "\n"+line+"\n") {
-			t.Errorf("no %s", line)
+// TestUnitsOutlastOutages: what is started while its database is away ends, and
+// systemd must not give up on it.
+func TestUnitsOutlastOutages(t *testing.T) {
+	for _, name := range []string{"ezdfs.service", "ezdfs-cdn.service"} {
+		unit, err := os.ReadFile(example(t, "systemd/"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range []string{"StartLimitIntervalSec=0", "Restart=on-failure"} {
+			if !strings.Contains(string(unit), "\n"+line+"\n") {
+				t.Errorf("%s: no %s", name, line)
+			}
 		}
 	}
 }
