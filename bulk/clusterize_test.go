@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -211,6 +212,35 @@ func TestClusterizeStops(t *testing.T) {
 	}
 	if got := again.Snapshot(); got.Total() != 500 || got.Skipped != progress.Snapshot().Done {
 		t.Errorf("first %+v, then %+v", progress.Snapshot(), got)
+	}
+}
+
+// TestTreeUnreadable: a directory that cannot be read is told of, and ends the walk
+// only where nobody listens. The tests may run as root, who can read them all.
+func TestTreeUnreadable(t *testing.T) {
+	root := t.TempDir()
+	writeFiles(t, root, map[string]string{"var/closed/a": ""})
+	entries, err := os.ReadDir(filepath.Join(root, "var"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := filepath.Join(root, "var/closed")
+	refused := &fs.PathError{Op: "open", Path: closed, Err: fs.ErrPermission}
+	visit := func(options TreeOptions) error {
+		return (&tree{options: options, root: root}).visit(closed, entries[0], refused, nil)
+	}
+	if err := visit(TreeOptions{}); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("nobody listens: %v", err)
+	}
+	progress := new(Progress)
+	if err := visit(TreeOptions{Unreadable: progress.Fail}); err != nil {
+		t.Errorf("the walk ends: %v", err)
+	}
+	if told := progress.Failures(); len(told) != 1 || told[0].Path != closed || told[0].Err != error(refused) {
+		t.Errorf("told %+v", told)
+	}
+	if progress.Err("clusterize") == nil {
+		t.Error("all went well")
 	}
 }
 

@@ -22,6 +22,9 @@ type TreeOptions struct {
 	// Skip are directories not to enter: the mounts of the cluster itself,
 	// which may lie inside the site's tree.
 	Skip []string
+	// Unreadable, when set, is told of a directory that cannot be read, and the
+	// others are walked; else that ends the walk.
+	Unreadable func(path string, err error)
 }
 
 // Tree yields every regular file at or under paths, which are relative to the
@@ -128,6 +131,10 @@ func (t *tree) visit(file string, entry fs.DirEntry, err error, yield func(clust
 	if err != nil {
 		if os.IsNotExist(err) {
 			return nil // gone since its directory was read
+		}
+		if t.options.Unreadable != nil && entry != nil {
+			t.options.Unreadable(file, err)
+			return nil
 		}
 		return err
 	}

@@ -109,7 +109,7 @@ func (f *clusterizeFlags) run(ctx context.Context, a *app, s session, paths []st
 }
 
 func (f *clusterizeFlags) tree(s settings.Settings, paths []string) iter.Seq2[cluster.Item, error] {
-	return bulk.Tree(s.Root, paths, bulk.TreeOptions{Scope: f.scope, StorageDir: s.Files.StorageDir, Skip: mounts(s)})
+	return bulk.Tree(s.Root, paths, bulk.TreeOptions{Scope: f.scope, StorageDir: s.Files.StorageDir, Skip: mounts(s), Unreadable: f.options.Progress.Fail})
 }
 
 // mounts are the directories whose files are bodies already.
