@@ -70,8 +70,8 @@ type File struct {
 	Name     string
 	DataType string // "" where the table has no such column
 	Scope    string // "" where the table has no such column
-	Size     int64
-	MTime    int64 // Unix seconds; negative when expired
+	Size     int64  // -1 for more than any file can have
+	MTime    int64  // Unix seconds; negative when expired
 	Expired  bool
 
 	key string // what its chunks name it by
@@ -244,7 +244,7 @@ func (s *Source) page(ctx context.Context, prefix, after string) (page []File, l
 		where += " AND " + s.key + " > ?"
 		args = append(args, after)
 	}
-	query := "SELECT " + s.key + ", name, name_hash, size, mtime, " + s.optional() + " FROM " + s.files + " WHERE TRUE" + where
+	query := "SELECT " + s.key + ", name, name_hash, IF(size > 9223372036854775807, -1, size), mtime, " + s.optional() + " FROM " + s.files + " WHERE TRUE" + where
 	rows, err := s.db.QueryContext(ctx, query+" ORDER BY "+s.key+" LIMIT ?", append(args, pageSize)...)
 	if err != nil {
 		return nil, "", err

@@ -72,6 +72,8 @@ func (z *ezdbImport) files(ctx context.Context, prefix string) iter.Seq2[ezdb.Fi
 				z.counts.skip(Expired)
 			case clean != file.Name:
 				z.progress.Fail(file.Name, cmp.Or(unclean, fmt.Errorf("%q would be stored as %q, which is another file", file.Name, clean)))
+			case file.Size < 0:
+				z.progress.Fail(file.Name, errors.New("the row has a size that no file can have: correct it in the old cluster"))
 			case !yield(file, nil):
 				return
 			}

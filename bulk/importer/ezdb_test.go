@@ -139,10 +139,11 @@ func TestEZDBBroken(t *testing.T) {
 	}
 	tables.Put(t, oldcluster.File{Name: `var/a\b`, MTime: 5, Body: "x"})
 	tables.Exec(t, "DELETE FROM ezdbfile_data WHERE offset = 65535 AND name_hash = MD5('var/7')",
-		"UPDATE ezdbfile_data SET offset = 65530 WHERE offset = 65535 AND name_hash = MD5('var/8')")
+		"UPDATE ezdbfile_data SET offset = 65530 WHERE offset = 65535 AND name_hash = MD5('var/8')",
+		"UPDATE ezdbfile SET size = 18446744073709551615 WHERE name = 'var/9'")
 	progress := new(bulk.Progress)
 	err := importer.EZDB(t.Context(), c, source, importer.EZDBOptions{Counts: importer.NewCounts(progress)})
-	if err == nil || err.Error() != "import: 3 of 21 files failed" || progress.Snapshot().Done != 18 {
+	if err == nil || err.Error() != "import: 4 of 21 files failed" || progress.Snapshot().Done != 17 {
 		t.Errorf("%v, %+v", err, progress.Snapshot())
 	}
 	reasons := map[string]string{}
@@ -152,6 +153,7 @@ func TestEZDBBroken(t *testing.T) {
 	for path, want := range map[string]string{
 		"var/7":   "at offset 65535: chunks do not fit: one is missing, the next begins at 131070",
 		"var/8":   "at offset 65535: chunks do not fit: the next one overlaps, it begins at 65530",
+		"var/9":   "the row has a size that no file can have",
 		`var/a\b`: `would be stored as "var/a/b"`,
 	} {
 		if !strings.Contains(reasons[path], want) {
