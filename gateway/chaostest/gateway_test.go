@@ -41,7 +41,9 @@ func start(t *testing.T, s3 *testservice.VersityGW) *running {
 		t.Fatal(err)
 	}
 	o.Rows, o.AddHeader, o.BeforeBody = rows, server.AddHeader, server.HoldNext
-	front, err := server.Listen(t.Context(), server.Options{Listen: []string{"127.0.0.1:0"}})
+	front, err := server.Listen(t.Context(), server.Options{
+		Listen: []string{"127.0.0.1:0"}, DrainTimeout: 10 * time.Second, // a client knows its answer before the server calls the connection idle
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestDrainTimeout(t *testing.T) {
 	})
 	dial(t, s.address(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	<-entered
-	if err := s.stop(); err == nil || !strings.Contains(err.Error(), "broken off: 1") {
+	if err := s.stop(); err == nil || !strings.Contains(err.Error(), "cut: 1") {
 		t.Errorf("ended with %v", err)
 	}
 }

@@ -213,7 +213,7 @@ func (s *Server) drain(ctx context.Context, front *http.Server) error {
 	if wait(ctx, s.o.DrainTimeout, func() bool { return s.busy.n.Load() == 0 }) {
 		return front.Shutdown(ctx) // has nothing to wait for
 	}
-	return errors.Join(fmt.Errorf("requests still in flight after %v were broken off: %d", s.o.DrainTimeout, s.inFlight.Load()), front.Close())
+	return errors.Join(fmt.Errorf("connections that still waited for an answer after %v were cut: %d", s.o.DrainTimeout, s.busy.n.Load()), front.Close())
 }
 
 // leave has the connections to come go to a newer process, and reports whether
