@@ -121,6 +121,9 @@ func (p *Progress) Err(what string) error {
 	return nil
 }
 
+// Took notes how long work on an item took that AddMany counts, or nobody.
+func (p *Progress) Took(path string, took time.Duration) { p.noteSlow(path, took) }
+
 func (p *Progress) noteSlow(path string, took time.Duration) {
 	if int64(took) <= p.slowEnough.Load() {
 		return

@@ -61,7 +61,8 @@ type Options struct {
 	// Now replaces time.Now.
 	Now func() time.Time
 	// Progress expects a file for every body listed and counts one for every
-	// row that was held against them.
+	// row that was held against them. Its slowest are those of what was looked
+	// at again, or read.
 	Progress *bulk.Progress
 	// Found is told of every finding, one at a time. Its error ends the check.
 	Found func(Finding) error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -51,7 +52,9 @@ func (i *inspector) all() iter.Seq2[look, error] {
 // look looks at one thing. What it cannot look at is noted; only what ends the
 // whole check is an error.
 func (i *inspector) look(ctx context.Context, l look) error {
+	start := time.Now()
 	err := l.do(ctx)
+	i.r.Progress.Took(l.what, time.Since(start))
 	if stop := i.r.stopped(ctx); stop != nil {
 		return stop
 	}

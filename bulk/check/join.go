@@ -49,7 +49,7 @@ func (r *run) join(ctx context.Context) error {
 		err = r.stopped(ctx) // by the last of the findings
 	}
 	if err != nil {
-		r.summary.Next = hashText(min(marks.next(), r.pending(), look.next()))
+		r.summary.Next = hashText(max(r.span.from, min(marks.next(), r.pending(), look.next())))
 	}
 	return err
 }

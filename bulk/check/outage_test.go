@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/settings"
 )
@@ -101,9 +102,13 @@ func TestInterrupted(t *testing.T) {
 			}
 			return nil
 		}
+		o.Progress = new(bulk.Progress)
 		summary, err := Run(ctx, f.Cluster, o)
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("stopped after %d: %v", stopAfter, err)
+		}
+		if slow := o.Progress.Slowest(); len(slow) == 0 || !strings.HasPrefix(slow[0].Path, onNFS) {
+			t.Errorf("slowest of what was looked at: %v", slow)
 		}
 		o.From, o.Found = summary.Next, func(x Finding) error {
 			seen[string(x.Kind)+" "+x.Name] = true

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -110,13 +109,17 @@ func (f *checkFlags) run(ctx context.Context, a *app, s session) (err error) {
 	o.GenerationTimeout = s.settings.Content.GenerationTimeout
 	o.Found = a.printFinding
 	stores, closeStores := check.Stores(ctx, s.Cluster, s.settings, a.logger())
-	defer func() { err = errors.Join(err, closeStores()) }()
+	defer func() {
+		if closing := closeStores(); err == nil { // or else its kind tells what to look at
+			err = closing
+		}
+	}()
 	o.Stores = stores
 	start := time.Now()
 	stop := r.show(ctx)
 	summary, err := check.Run(ctx, s.Cluster, o)
 	stop()
-	return a.finishCheck(ctx, summary, time.Since(start), err)
+	return r.finishCheck(ctx, summary, time.Since(start), err)
 }
 
 // printFinding prints a finding as soon as it is known.
@@ -145,13 +148,16 @@ func (a *app) printFinding(f check.Finding) error {
 // checkSummary is how a check went, as JSON shows it.
 type checkSummary struct {
 	check.Summary
-	Seconds float64 `json:"seconds"`
-	Rate    float64 `json:"files_per_second"`
+	Seconds   float64    `json:"seconds"`
+	Rate      float64    `json:"files_per_second"`
+	Throttled int64      `json:"throttled,omitempty"` // requests that a store refused as too many
+	Slowest   []slowItem `json:"slowest,omitempty"`   // of what was looked at again, or read
 }
 
 // finishCheck prints the summary and says whether all is well.
-func (a *app) finishCheck(ctx context.Context, s check.Summary, took time.Duration, err error) error {
-	full := checkSummary{Summary: s, Seconds: took.Seconds()}
+func (r *bulkRun) finishCheck(ctx context.Context, s check.Summary, took time.Duration, err error) error {
+	a, of := r.a, r.summarize(took)
+	full := checkSummary{Summary: s, Seconds: of.Seconds, Throttled: of.Throttled, Slowest: of.Slowest}
 	full.Rate = float64(max(s.Rows, s.Bodies)) / max(full.Seconds, 1e-9)
 	for _, failure := range s.Failures {
 		a.note("%s could not be checked: %s", failure.What, failure.Error)
@@ -166,18 +172,29 @@ func (a *app) finishCheck(ctx context.Context, s check.Summary, took time.Durati
 	} else {
 		a.printf("%s, %d bodies in %.1f s, %.0f files/s; %s, %d mended; %d within the grace, %d not checked, %d rows skipped\n",
 			plural(s.Rows, "row"), s.Bodies, full.Seconds, full.Rate, plural(s.Found, "finding"), s.Mended, s.Young, s.Unchecked, s.Skipped)
+		a.printf("%s", of.tail())
+	}
+	if err != nil && ctx.Err() == nil {
+		a.note("%s", howFar(s))
 	}
 	return checkError(ctx, s, err)
 }
 
+// howFar says how far a check got that did not come to its end.
+func howFar(s check.Summary) string {
+	switch {
+	case s.Next != "":
+		return fmt.Sprintf("checked up to name_hash %s; --from %s goes on there", s.Next, s.Next)
+	case s.Rows > 0:
+		return "all is checked but for case twins"
+	}
+	return "the backends were being listed and nothing is checked"
+}
+
 func checkError(ctx context.Context, s check.Summary, err error) error {
 	switch {
-	case err != nil && ctx.Err() != nil && s.Next != "":
-		return &stoppedError{fmt.Sprintf("checked up to name_hash %s; --from %s goes on there", s.Next, s.Next)}
-	case err != nil && ctx.Err() != nil && s.Rows > 0:
-		return &stoppedError{"all is checked but for case twins"}
 	case err != nil && ctx.Err() != nil:
-		return &stoppedError{"the backends were being listed and nothing is checked"}
+		return &stoppedError{howFar(s)}
 	case err != nil:
 		return err
 	case s.Unchecked > 0:
