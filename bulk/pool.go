@@ -77,9 +77,19 @@ func Each[T any](ctx context.Context, p *Pool, source iter.Seq2[T, error], work 
 	return run(ctx, p, source, func(T) int { return 1 }, work)
 }
 
-// Batches is Each with up to size elements at a time. The rate counts elements.
+// Batches is Each with up to p.BatchSize(size) elements at a time. The rate counts
+// elements.
 func Batches[T any](ctx context.Context, p *Pool, size int, source iter.Seq2[T, error], work func(context.Context, []T) error) error {
-	return run(ctx, p, chunks(source, size), func(batch []T) int { return len(batch) }, work)
+	return run(ctx, p, chunks(source, p.BatchSize(size)), func(batch []T) int { return len(batch) }, work)
+}
+
+// BatchSize is size, or what the rate lets pass in a second where that is less:
+// else a slow operation would wait long and then do much at once.
+func (p *Pool) BatchSize(size int) int {
+	if p.files == nil {
+		return size
+	}
+	return min(size, max(1, int(min(p.files.Limit(), 1<<30))))
 }
 
 // Weighted is Each with elements that stand for as many files as files says,

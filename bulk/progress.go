@@ -88,7 +88,7 @@ func (p *Progress) Expect(files int64) { p.expected.Add(files) }
 func (p *Progress) Add(path string, size int64, took time.Duration) {
 	p.done.Add(1)
 	p.bytes.Add(size)
-	p.noteSlow(path, took)
+	p.Took(path, took)
 }
 
 // AddMany counts files that were processed together, of bytes bytes in all.
@@ -113,18 +113,35 @@ func (p *Progress) Fail(path string, err error) {
 	}
 }
 
-// Err says that some files failed, or nothing. What names the operation.
+// Err is a *FailedError where some files failed, or nothing. What names the
+// operation.
 func (p *Progress) Err(what string) error {
-	if n := p.failed.Load(); n > 0 {
-		return fmt.Errorf("%s: %d of %d files failed", what, n, p.Snapshot().Total())
+	if s := p.Snapshot(); s.Failed > 0 {
+		return &FailedError{What: what, Failed: s.Failed, Total: s.Total()}
 	}
 	return nil
 }
 
-// Took notes how long work on an item took that AddMany counts, or nobody.
-func (p *Progress) Took(path string, took time.Duration) { p.noteSlow(path, took) }
+// FailedError says that an operation came to its end, but for some files.
+type FailedError struct {
+	What          string // the operation
+	Failed, Total int64
+}
 
-func (p *Progress) noteSlow(path string, took time.Duration) {
+func (e *FailedError) Error() string {
+	return fmt.Sprintf("%s: %d of %d files failed", e.What, e.Failed, e.Total)
+}
+
+// BatchName names files that are processed together by the first of them.
+func BatchName(first string, files int) string {
+	if files == 1 {
+		return first
+	}
+	return fmt.Sprintf("%s and %d more", first, files-1)
+}
+
+// Took notes how long work on an item took that AddMany counts, or nobody.
+func (p *Progress) Took(path string, took time.Duration) {
 	if int64(took) <= p.slowEnough.Load() {
 		return
 	}

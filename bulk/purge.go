@@ -40,17 +40,16 @@ func Purge(ctx context.Context, c *cluster.Cluster, options PurgeOptions) error 
 	if options.BatchSize <= 0 {
 		p.options.BatchSize = 100
 	}
-	if rate := int(options.Limits.Rate); options.Limits.Rate > 0 && options.Pause == 0 {
-		p.options.BatchSize = max(1, min(p.options.BatchSize, rate)) // not all of a minute at once
-	}
 	if options.Pause > 0 || options.DryRun {
 		p.options.Limits.Workers = 1
 	}
 	if !options.DryRun && options.Start == "" {
 		p.options.Start = fmt.Sprintf("%04x", rand.IntN(1<<16))
 	}
+	pool := NewPool(p.options.Limits, p.progress)
+	p.options.BatchSize = pool.BatchSize(p.options.BatchSize)
 	rows := c.ExpiredRows(ctx, p.options.PurgeOptions)
-	if err := Batches(ctx, NewPool(p.options.Limits, p.progress), p.options.BatchSize, rows, p.purge); err != nil {
+	if err := Batches(ctx, pool, p.options.BatchSize, rows, p.purge); err != nil {
 		return err
 	}
 	return p.progress.Err("purge")
@@ -75,7 +74,7 @@ func (p *purger) purge(ctx context.Context, rows []metadata.Row) error {
 	}
 	p.progress.AddMany(int64(len(batch.Removed)), bytes)
 	if len(batch.Removed) > 0 {
-		p.progress.noteSlow(fmt.Sprintf("%s and %d more", batch.Removed[0].Name, len(batch.Removed)-1), time.Since(start))
+		p.progress.Took(BatchName(batch.Removed[0].Name, len(batch.Removed)), time.Since(start))
 	}
 	if ctx.Err() != nil {
 		batch.Failed = nil // interrupted, not failed

@@ -19,7 +19,7 @@ import (
 // somebody may have written it and be about to make its row.
 const sourceGrace = time.Hour
 
-// deleteFiles is how many files are deleted together.
+// deleteFiles is how many files are deleted together at most.
 const deleteFiles = 500
 
 // SourceCounts is what became of the bodies of the source.
@@ -45,8 +45,10 @@ func (m *Migration) DeleteSource(ctx context.Context) (SourceCounts, error) {
 	var mu sync.Mutex
 	files := func(b *sourceBatch) int { return len(b.bodies) }
 	err := bulk.Weighted(ctx, m.pool, m.sourceBatches(ctx), files, func(ctx context.Context, b *sourceBatch) error {
+		start := time.Now()
 		err := m.persist(ctx, func(ctx context.Context) error { return m.deleteBatch(ctx, b) })
 		if err == nil {
+			m.options.Progress.Took(bulk.BatchName(b.bodies[0].Path, len(b.bodies)), time.Since(start))
 			mu.Lock()
 			defer mu.Unlock()
 			b.report(&counts, m.options.Progress)
@@ -66,7 +68,7 @@ type sourceBatch struct {
 // sourceBatches lists the source, in order, from where it was after an outage.
 func (m *Migration) sourceBatches(ctx context.Context) iter.Seq2[*sourceBatch, error] {
 	return func(yield func(*sourceBatch, error) bool) {
-		after := ""
+		after, most := "", m.pool.BatchSize(deleteFiles)
 		for {
 			b, next := new(sourceBatch), after
 			err := m.persist(ctx, func(ctx context.Context) error {
@@ -78,7 +80,7 @@ func (m *Migration) sourceBatches(ctx context.Context) iter.Seq2[*sourceBatch, e
 					if next = info.Path; m.covers(info.Path) {
 						b.bodies = append(b.bodies, info)
 					}
-					if len(b.bodies) == deleteFiles {
+					if len(b.bodies) == most {
 						break
 					}
 				}

@@ -45,10 +45,14 @@ func (m *Migration) verifyBatch(ctx context.Context, _ *pass, b *batch) error {
 		return err
 	}
 	err := m.meta.Update(ctx, func(tx *metadata.Tx) error { return b.advance(tx, b.counts(), m.options.Lease) })
-	if err == nil {
-		b.report(m.options.Progress)
+	if err != nil {
+		return err
 	}
-	return err
+	b.report(m.options.Progress)
+	for _, f := range b.files {
+		m.options.Progress.Took(f.row.Name, f.took)
+	}
+	return nil
 }
 
 // verify looks at one file.

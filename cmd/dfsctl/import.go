@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,10 +27,12 @@ type importRun struct {
 
 func newImportRun(a *app, mode progressMode) *importRun {
 	progress := new(bulk.Progress)
-	return &importRun{
-		bulkRun: bulkRun{a: a, verb: "imported", mode: mode, progress: progress, quietly: true},
+	r := &importRun{
+		bulkRun: bulkRun{a: a, verb: "imported", mode: mode, progress: progress},
 		counts:  importer.NewCounts(progress),
 	}
+	r.bulkRun.tell = r.print
+	return r
 }
 
 // importSummary is what an import did, as JSON shows it.
@@ -43,25 +43,19 @@ type importSummary struct {
 	DryRun  bool                      `json:"dry_run,omitempty"`
 }
 
-// run does the work, shows its progress, and tells what it did.
-func (r *importRun) run(ctx context.Context, work func(context.Context) error) error {
-	start := time.Now()
-	err := r.bulkRun.run(ctx, work)
-	s := importSummary{r.summarize(time.Since(start)), r.counts.Skipped(), r.counts.Revived(), r.dryRun}
+// print tells what was imported, and what was not and why.
+func (r *importRun) print(sum summary, _ error) error {
+	s := importSummary{sum, r.counts.Skipped(), r.counts.Revived(), r.dryRun}
 	if r.a.json {
-		if err := r.a.printJSON(map[string]importSummary{"summary": s}); err != nil {
-			return err
-		}
-		return err
+		return r.a.printJSON(map[string]importSummary{"summary": s})
 	}
 	verb := "imported"
 	if r.dryRun {
 		verb = "would import"
 	}
 	r.a.printf("%s %s, %s; %s, %d failed; %s\n", verb, plural(s.Done, "file"), plural(s.Bytes, "byte"), s.skips(), s.Failed, s.pace())
-	r.a.printf("%s", s.tail())
 	r.advise(s)
-	return err
+	return nil
 }
 
 // skips tells how many were skipped, and why.

@@ -73,15 +73,20 @@ func TestInterruptPurge(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+	lines := bufio.NewReader(stdout)
+	if line, err := lines.ReadString('\n'); err != nil {
 		t.Errorf("nothing was purged: %q, %v", line, err)
 	}
 	cmd.Process.Signal(os.Interrupt)
+	rest, err := io.ReadAll(lines)
+	if err != nil || !strings.HasPrefix(string(rest), `{"summary":{"purged":1,`) {
+		t.Errorf("at the end it printed %q, %v", rest, err)
+	}
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed {
 		t.Errorf("it ended with %v, not exit code 1", err)
 	}
-	if want := "dfsctl: interrupted: 1 file purged, 0 failed; the same command goes on\n"; stderr.String() != want {
+	if want := "dfsctl: interrupted: purged 1 file so far; the same command goes on\n"; stderr.String() != want {
 		t.Errorf("it said %q, not %q", stderr.String(), want)
 	}
 	stdoutAfter, _ := dfsctl(t, root, exitDone, "purge", "--scopes", "all", "--expiry", "0")

@@ -67,7 +67,9 @@ round and migrate from NEW to OLD.
 The same command goes on after an interruption, on this host or another. Files
 that fail do not stop the others; the next run tries them again. What --finish
 finds missing is exit code 4. With --json one document for each file that
-failed, and at the end {"migration": {...}}.`,
+failed, and at the end {"migration": {...}}, which has the counts of the whole
+pass, and the pace and the slowest files of this run; "unfinished" where it did
+not come to an end. After --delete-source {"source": {...}} follows.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(args); err != nil {
 				return err
@@ -127,45 +129,25 @@ func (f *migrateFlags) validate(args []string) error {
 
 // run does what is asked for.
 func (f *migrateFlags) run(ctx context.Context, a *app, s session, prefix string) error {
-	from, to := f.from, f.to
-	if f.rollback {
-		from, to = to, from
-	}
-	progress := new(bulk.Progress)
-	m, err := migrate.New(s.Cluster, prefix, from, to, migrate.Options{
-		Ahead: f.ahead || f.rollback, VerifyContents: f.contents, Limits: f.limits, Progress: progress, Logger: a.logger(),
-	})
-	if wrong := (*migrate.RouteError)(nil); errors.As(err, &wrong) {
-		return f.routeAdvice(s.settings, wrong)
-	}
+	w, err := f.begin(a, s, prefix)
 	if err != nil {
 		return err
 	}
-	r := &bulkRun{a: a, verb: "copied", mode: f.progress, progress: progress, quietly: true}
-	work, kind := m.Copy, metadata.MigrationCopy
-	if f.finish {
-		work, kind, r.verb = m.Verify, metadata.MigrationVerify, "verified"
-	}
-	r.count = func(ctx context.Context) (int64, error) { return a.migratingFiles(ctx, s, prefix) }
-	var counts metadata.MigrationCounts
-	err = r.run(ctx, func(ctx context.Context) (err error) {
-		counts, err = work(ctx)
-		return err
-	})
+	counts, err := w.copyOrVerify(ctx)
 	if err != nil {
-		return err
-	}
-	if err := a.printMigration(kind, prefix, from, to, counts); err != nil {
 		return err
 	}
 	if counts.Failed > 0 && f.finish {
-		return &foundError{fmt.Sprintf("%s not as they should be on %s; migrate without --finish copies what is missing", plural(counts.Failed, "file"), to)}
+		return &foundError{fmt.Sprintf("%s not as they should be on %s; migrate without --finish copies what is missing", plural(counts.Failed, "file"), w.to)}
 	}
 	if counts.Failed > 0 {
 		return fmt.Errorf("%s failed in this pass; the same command tries again", plural(counts.Failed, "file"))
 	}
 	if f.deleteSource {
-		if err := f.removeSource(ctx, a, m); err != nil {
+		if w, err = f.begin(a, s, prefix); err == nil { // what it reports is its own
+			err = w.deleteSource(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -176,59 +158,24 @@ func (f *migrateFlags) run(ctx context.Context, a *app, s session, prefix string
 	return nil
 }
 
-// migratingFiles counts what there is to do, for the ETA.
-func (a *app) migratingFiles(ctx context.Context, s session, prefix string) (n int64, err error) {
-	live := false
-	for _, err := range s.Metadata().Rows(ctx, metadata.Filter{Prefix: prefix, Expired: &live}) {
-		if err != nil {
-			return n, err
-		}
-		n++
+// begin prepares a step of the migration.
+func (f *migrateFlags) begin(a *app, s session, prefix string) (*migrationRun, error) {
+	w := &migrationRun{bulkRun: bulkRun{a: a, verb: "copied", mode: f.progress, progress: new(bulk.Progress)}, s: s}
+	w.kind, w.prefix, w.from, w.to = metadata.MigrationCopy, prefix, f.from, f.to
+	if f.rollback {
+		w.from, w.to = w.to, w.from
 	}
-	return n, nil
-}
-
-// migrationJSON is the result of a pass as JSON shows it.
-type migrationJSON struct {
-	Kind   metadata.MigrationKind `json:"kind"`
-	Prefix string                 `json:"prefix"`
-	From   string                 `json:"from"`
-	To     string                 `json:"to"`
-	metadata.MigrationCounts
-}
-
-func (a *app) printMigration(kind metadata.MigrationKind, prefix, from, to string, c metadata.MigrationCounts) error {
-	switch {
-	case a.json:
-		return a.printJSON(map[string]migrationJSON{"migration": {kind, prefix, from, to, c}})
-	case kind == metadata.MigrationVerify:
-		a.printf("verified %s on %s, %d failed\n", plural(c.Present, "file"), to, c.Failed)
-	default:
-		a.printf("copied %s, %s, from %s to %s; %d were there, %d have gone since, %d failed\n",
-			plural(c.Copied, "file"), plural(c.Bytes, "byte"), from, to, c.Present, c.Gone, c.Failed)
+	if f.finish {
+		w.kind, w.verb, w.looksOnly = metadata.MigrationVerify, "verified", true
 	}
-	return nil
-}
-
-func (f *migrateFlags) removeSource(ctx context.Context, a *app, m *migrate.Migration) error {
-	counts, err := m.DeleteSource(ctx)
-	if err != nil && ctx.Err() != nil {
-		return &stoppedError{fmt.Sprintf("deleted %s of %s so far; the same command goes on", plural(counts.Deleted, "file"), f.from)}
+	var err error
+	w.m, err = migrate.New(s.Cluster, prefix, w.from, w.to, migrate.Options{
+		Ahead: f.ahead || f.rollback, VerifyContents: f.contents, Limits: f.limits, Progress: w.progress, Logger: a.logger(),
+	})
+	if wrong := (*migrate.RouteError)(nil); errors.As(err, &wrong) {
+		return nil, f.routeAdvice(s.settings, wrong)
 	}
-	if err != nil {
-		return err
-	}
-	if a.json {
-		if err := a.printJSON(map[string]migrate.SourceCounts{"source": counts}); err != nil {
-			return err
-		}
-	} else {
-		a.printf("deleted %s, %s, of %s; %d kept, %d failed\n", plural(counts.Deleted, "file"), plural(counts.Bytes, "byte"), f.from, counts.Kept, counts.Failed)
-	}
-	if counts.Failed > 0 {
-		return fmt.Errorf("%s of %s could not be deleted", plural(counts.Failed, "file"), f.from)
-	}
-	return nil
+	return w, err
 }
 
 // adviseNext says on stderr what the administrator does now.

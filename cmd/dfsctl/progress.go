@@ -50,8 +50,11 @@ type bulkRun struct {
 	// count counts the files in advance, for the ETA; nil where that costs as
 	// much as the work, or where the operation does.
 	count func(context.Context) (int64, error)
-	// quietly leaves what was done to the caller to print.
-	quietly bool
+	// tell prints what was done for an operation that knows more of it than
+	// progress does; the error that ended the operation, or nil, is told anyway.
+	tell func(summary, error) error
+	// looksOnly: what is as it should be counts as done.
+	looksOnly bool
 }
 
 // run does the work, shows its progress, and tells how it went.
@@ -223,35 +226,55 @@ func (r *bulkRun) summarize(took time.Duration) summary {
 	return s
 }
 
-// finish prints the failures and the summary, and says whether to go on.
+// finish prints the failures and the summary, however the operation ended, and
+// says whether to go on.
 func (r *bulkRun) finish(ctx context.Context, err error, took time.Duration) error {
 	if err := r.printFailures(); err != nil {
 		return err
 	}
-	s := r.summarize(took)
-	if r.a.json && !r.quietly {
-		if err := r.a.printJSON(map[string]summary{"summary": s}); err != nil {
-			return err
-		}
-	} else if !r.quietly {
-		r.a.printf("%s %s, %s; %d skipped as equal, %d failed; %s\n",
-			r.verb, plural(s.Done, "file"), plural(s.Bytes, "byte"), s.Skipped, s.Failed, s.pace())
+	s, tell := r.summarize(took), r.tell
+	if tell == nil {
+		tell = r.print
+	}
+	if err := tell(s, err); err != nil {
+		return err
+	}
+	if !r.a.json {
 		r.a.printf("%s", s.tail())
 	}
 	if err != nil && ctx.Err() != nil {
-		return &stoppedError{fmt.Sprintf("%s %s so far; the same command goes on", r.verb, plural(s.Done, "file"))}
+		done := s.Done
+		if r.looksOnly {
+			done += s.Skipped
+		}
+		return &stoppedError{fmt.Sprintf("%s %s so far; the same command goes on", r.verb, plural(done, "file"))}
 	}
 	return err
 }
 
+// print prints a summary.
+func (r *bulkRun) print(s summary, _ error) error {
+	if r.a.json {
+		return r.a.printJSON(map[string]summary{"summary": s})
+	}
+	r.a.printf("%s %s, %s; %d skipped as equal, %d failed; %s\n",
+		r.verb, plural(s.Done, "file"), plural(s.Bytes, "byte"), s.Skipped, s.Failed, s.pace())
+	return nil
+}
+
+// printFailures names what failed, as far as it is known by name.
 func (r *bulkRun) printFailures() error {
-	for _, failure := range r.progress.Failures() {
+	failures := r.progress.Failures()
+	for _, failure := range failures {
 		r.a.note("%q: %v", failure.Path, failure.Err)
 		if r.a.json {
 			if err := r.a.printJSON(map[string]string{"name": failure.Path, "error": failure.Err.Error()}); err != nil {
 				return err
 			}
 		}
+	}
+	if more := r.progress.Snapshot().Failed - int64(len(failures)); more > 0 {
+		r.a.note("%s more failed; the first %d are named above", plural(more, "file"), len(failures))
 	}
 	return nil
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,8 +41,8 @@ trash.
 The journal of changes loses what is older than [ChangeFeed] JournalRetention.
 
 What was removed stays removed: the same command goes on after an interruption.
-With --json one document for each file, with "error" for one that stays, and at
-the end {"summary": {...}}.`,
+With --json one document for each file, at the end one with "error" for each that
+stays, and {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			options, err := f.options(time.Now())
 			if err != nil {
@@ -50,18 +50,23 @@ the end {"summary": {...}}.`,
 			}
 			options.Prefix = strings.Join(args, "")
 			return a.withCluster(cmd.Context(), func(s session) error {
-				p := &purge{a: a, s: s, DryRun: f.dryRun}
-				if err := p.run(cmd.Context(), options, f.bulk.progress); err != nil || f.dryRun {
-					return err
-				}
-				// Whoever follows the feed prunes it too, but nobody may.
-				_, err := s.Metadata().PruneJournal(cmd.Context(), time.Now().Add(-s.settings.Changes.JournalRetention))
-				return err
+				return f.run(cmd.Context(), newPurgeRun(a, s, &f), options)
 			})
 		},
 	}
 	f.add(c)
 	return c
+}
+
+// run purges, and prunes the journal: whoever follows the feed does so too, but
+// nobody may. Files that stay are no reason not to.
+func (f *purgeFlags) run(ctx context.Context, p *purge, options bulk.PurgeOptions) error {
+	err := p.run(ctx, options)
+	if failed := (*bulk.FailedError)(nil); f.dryRun || err != nil && !errors.As(err, &failed) || ctx.Err() != nil {
+		return err
+	}
+	_, pruned := p.s.Metadata().PruneJournal(ctx, time.Now().Add(-p.s.settings.Changes.JournalRetention))
+	return errors.Join(err, pruned)
 }
 
 func (f *purgeFlags) add(c *cobra.Command) {
@@ -106,86 +111,61 @@ func (f *purgeFlags) options(now time.Time) (bulk.PurgeOptions, error) {
 	return options, f.bulk.check()
 }
 
-// purge counts and prints what a purge removes.
+// purge tells what a purge removes.
 type purge struct {
-	a *app
-	s session
+	bulkRun
+	s      session
+	dryRun bool
+}
 
+// purgeSummary is what a purge did, as JSON shows it.
+type purgeSummary struct {
 	Purged int64 `json:"purged"`
-	Failed int64 `json:"failed"`
-	Bytes  int64 `json:"bytes"` // of the files purged
-	DryRun bool  `json:"dry_run"`
-
-	Seconds float64    `json:"seconds"`
-	Rate    float64    `json:"files_per_second"`
-	Slowest []slowItem `json:"slowest,omitempty"`
-
-	summary summary
+	summary
+	DryRun bool `json:"dry_run"`
 }
 
-func (p *purge) run(ctx context.Context, options bulk.PurgeOptions, mode progressMode) error {
-	r := &bulkRun{a: p.a, verb: "purged", mode: mode, progress: new(bulk.Progress)}
-	options.Progress, options.Report = r.progress, p.add
-	start := time.Now()
-	stop := r.show(ctx)
-	err := bulk.Purge(ctx, p.s.Cluster, options)
-	stop()
-	p.summary = r.summarize(time.Since(start))
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return &stoppedError{fmt.Sprintf("%s purged, %d failed; the same command goes on", plural(p.Purged, "file"), p.Failed)}
-	case err != nil && p.Failed == 0:
-		return fmt.Errorf("%s purged, then: %w", plural(p.Purged, "file"), err)
-	}
-	return p.finish(err)
+func newPurgeRun(a *app, s session, f *purgeFlags) *purge {
+	p := &purge{bulkRun{a: a, verb: "purged", mode: f.bulk.progress, progress: new(bulk.Progress)}, s, f.dryRun}
+	p.bulkRun.tell = p.print
+	return p
 }
 
-// add counts and prints one batch.
-func (p *purge) add(batch cluster.PurgeBatch) error {
+func (p *purge) run(ctx context.Context, options bulk.PurgeOptions) error {
+	options.Progress, options.Report = p.progress, p.name
+	return p.bulkRun.run(ctx, func(ctx context.Context) error { return bulk.Purge(ctx, p.s.Cluster, options) })
+}
+
+// name prints the files of a batch for those who want to know each.
+func (p *purge) name(batch cluster.PurgeBatch) error {
 	for _, row := range batch.Removed {
-		p.Purged++
-		p.Bytes += row.Size
 		switch {
 		case p.a.json:
 			if err := p.a.printJSON(p.s.row(row)); err != nil {
 				return err
 			}
-		case p.DryRun:
+		case p.dryRun:
 			p.a.printf("%s\n", row.Name)
-		}
-	}
-	for _, path := range slices.Sorted(maps.Keys(batch.Failed)) {
-		p.Failed++
-		p.a.note("%q stays: %v", path, batch.Failed[path])
-		if p.a.json {
-			if err := p.a.printJSON(map[string]string{"name": path, "error": batch.Failed[path].Error()}); err != nil {
-				return err
-			}
 		}
 	}
 	return p.a.stdout.Flush()
 }
 
-func (p *purge) finish(err error) error {
+func (p *purge) print(s summary, _ error) error {
 	if p.a.json {
-		p.Seconds, p.Rate, p.Slowest = p.summary.Seconds, p.summary.Rate, p.summary.Slowest
-		if err := p.a.printJSON(map[string]*purge{"summary": p}); err != nil {
-			return err
-		}
-	} else {
-		verb := "purged"
-		if p.DryRun {
-			verb = "would purge"
-		}
-		pace := ""
-		if p.summary.Seconds >= 1 {
-			pace = "; " + p.summary.pace()
-		}
-		p.a.printf("%s %s, %s%s\n", verb, plural(p.Purged, "file"), plural(p.Bytes, "byte"), pace)
-		p.a.printf("%s", p.summary.tail())
+		return p.a.printJSON(map[string]purgeSummary{"summary": {s.Done, s, p.dryRun}})
 	}
-	if p.Failed > 0 {
-		return fmt.Errorf("%s could not be purged", plural(p.Failed, "file"))
+	verb := "purged"
+	if p.dryRun {
+		verb = "would purge"
 	}
-	return err
+	failed, pace := "", ""
+	if s.Failed > 0 {
+		failed = fmt.Sprintf("; %d failed", s.Failed)
+	}
+	if s.Seconds >= 1 {
+		pace = "; " + s.pace()
+	}
+	p.a.printf("%s %s, %s%s%s\n", verb, plural(s.Done, "file"), plural(s.Bytes, "byte"), failed, pace)
+	return nil
 }
