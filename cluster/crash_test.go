@@ -190,7 +190,10 @@ func playCrash(ctx context.Context, s settings.Settings, args []string) error {
 	}
 	crash, ok := crashes[operation]
 	if !ok {
-		crash = trashCrashes[operation]
+		crash, ok = trashCrashes[operation]
+	}
+	if !ok {
+		crash = unnamedCrashes[operation]
 	}
 	if err := crash.run(ctx, c, path, other); err != nil {
 		return err

@@ -169,31 +169,6 @@ func (l *Locked) DropGeneration(row metadata.Row) error {
 	return err
 }
 
-// DeleteBody deletes a body that is not the one of a live row: the row that is
-// locked has expired, or another store has its body.
-func (l *Locked) DeleteBody(p Place) error {
-	row, ok := l.Row(l.c.meta.Layout())
-	if !ok {
-		return fmt.Errorf("%q has no row that could be locked; its body on %s stays", l.Name, p.Store.Name())
-	}
-	if row.Live() && !l.elsewhere(p) {
-		return fmt.Errorf("%q is live and has no other body than the one on %s", l.Name, p.Store.Name())
-	}
-	// A deletion that is under way must not outlive the locks.
-	if err := l.tx.Hold(); err != nil {
-		return err
-	}
-	return p.Store.Delete(l.tx.Context(), []string{l.Name})
-}
-
-// elsewhere reports whether readers find another body than p.
-func (l *Locked) elsewhere(p Place) bool {
-	route := l.c.stores.Route(l.Name)
-	return p.Store != route.Backend && slices.ContainsFunc(l.Bodies, func(other Place) bool {
-		return other.Store == route.Backend && !SameBody(other, p)
-	})
-}
-
 // SameBody reports whether two places are the same file of the same store, under
 // two names of it. That is only ever sure of stores that know fractions of
 // seconds.

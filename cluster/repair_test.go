@@ -44,22 +44,13 @@ func TestExamine(t *testing.T) {
 		check(c.Examine(t.Context(), name, all))
 		err := c.ExamineLocked(t.Context(), name, all, func(l *Locked) error {
 			check(l.Subject, nil)
-			for _, p := range l.Bodies {
-				if own := p.Store != s3; own {
-					if err := l.DeleteBody(p); err == nil {
-						t.Error("the body of a live row was deleted")
-					}
-				} else if err := l.DeleteBody(p); err != nil {
-					t.Error(err)
-				}
-			}
 			return errors.Join(l.DeleteRow(l.Rows[1]), l.Again())
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s, err := c.Examine(t.Context(), name, all)
-		if err != nil || len(s.Rows) != 1 || len(s.Bodies) != 1 || c.contents(t, name) != "body" {
+		if err != nil || len(s.Rows) != 1 || len(s.Bodies) != 2 || c.contents(t, name) != "body" {
 			t.Errorf("after mending: %+v, %v", s, err)
 		}
 		if s, err := c.Examine(t.Context(), "var/x/../y", all); err != nil || len(s.Rows)+len(s.Bodies) > 0 {
@@ -208,29 +199,40 @@ func TestDeleteOrphans(t *testing.T) {
 // TestOrphanIsStoredMeanwhile stores a path at the moment at which its orphan is
 // being deleted: the new body stays, whoever is first.
 func TestOrphanIsStoredMeanwhile(t *testing.T) {
-	for engine := range engines {
-		t.Run(engine, func(t *testing.T) {
-			s := nfsSettings(t, engine)
-			createSchema(t, s)
-			c := open(t, s)
-			store := c.stores.Route(onNFS).Backend
-			for i := range 20 {
-				name := fmt.Sprintf("%s%d", onNFS, i)
-				put(t, store, name, "orphan")
-				stored := make(chan error)
-				go func() {
-					_, err := c.Store(context.WithoutCancel(t.Context()), name, bytes.NewReader([]byte("stored")), StoreOptions{})
-					stored <- err
-				}()
-				_, err := c.DeleteOrphans(t.Context(), store, []string{name}, time.Now().Add(time.Hour))
-				if err := errors.Join(err, <-stored); err != nil {
-					t.Fatal(err)
+	for _, trash := range []string{"", "trash"} {
+		for engine := range engines {
+			t.Run(engine+"/"+trash, func(t *testing.T) {
+				s := nfsSettings(t, engine)
+				tree := s.NFS["nfs"]
+				tree.Trash = trash
+				s.NFS["nfs"] = tree
+				createSchema(t, s)
+				c := open(t, s)
+				store := c.stores.Route(onNFS).Backend
+				for i := range 20 {
+					name := fmt.Sprintf("%s%d", onNFS, i)
+					put(t, store, name, "an orphan")
+					stored := make(chan error)
+					go func() {
+						_, err := c.Store(context.WithoutCancel(t.Context()), name, bytes.NewReader([]byte("stored")), StoreOptions{})
+						stored <- err
+					}()
+					_, err := c.DeleteOrphans(t.Context(), store, []string{name}, time.Now().Add(time.Hour))
+					if err := errors.Join(err, <-stored); err != nil {
+						t.Fatal(err)
+					}
+					if got := c.contents(t, name); got != "stored" {
+						t.Fatalf("%s holds %q", name, got)
+					}
+					if trash == "" {
+						continue
+					}
+					if found := c.inTrashOf(t, name); c.trashedWhole(t, name, len("an orphan")) != len(found) {
+						t.Fatalf("in the trash of %s: %+v", name, found)
+					}
 				}
-				if got := c.contents(t, name); got != "stored" {
-					t.Fatalf("%s holds %q", name, got)
-				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row
 		return metadata.Row{}, err
 	}
 	var to backends.Backend = c.stores
-	if c.Backend(t.Name) == t.Backend {
+	if c.Backend(t.Name) == t.Backend && !c.Migrates(t.Name) {
 		to = from // the same store, which copies by itself
 	}
 	staged, info, err := backends.StageCopy(ctx, from, t.Location, to, t.Name)
@@ -78,7 +78,8 @@ func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row
 	if err != nil {
 		return row, err
 	}
-	_, err = c.removeTrash(ctx, []metadata.Trashed{t})
+	// Its place in the trash is given up later where it cannot be now.
+	_, err = c.RemoveTrash(ctx, []metadata.Trashed{t})
 	return row, err
 }
 
@@ -92,68 +93,105 @@ type TrashBatch struct {
 const trashBatch = 1000
 
 // EmptyTrash removes what the filter selects for good, a batch at a time.
-// The iteration ends at the first error that is not a single body's.
+// The iteration ends at the first error that is not a single body's. Package
+// bulk has several batches under way.
 func (c *Cluster) EmptyTrash(ctx context.Context, filter metadata.TrashFilter) iter.Seq2[TrashBatch, error] {
 	return func(yield func(TrashBatch, error) bool) {
-		var entries, ghosts []metadata.Trashed
+		var entries []metadata.Trashed
 		remove := func() bool {
-			batch, err := c.removeTrash(ctx, entries)
+			batch, err := c.RemoveTrash(ctx, entries)
 			entries = nil
 			return yield(batch, err) && err == nil
 		}
 		for t, err := range c.meta.Trash(ctx, filter) {
-			there := true
-			if err == nil && t.Pending {
-				there, err = c.inTrash(ctx, t)
-			}
-			switch {
-			case err != nil:
+			if err != nil {
 				yield(TrashBatch{}, err)
 				return
-			case !there:
-				ghosts = append(ghosts, t)
-			default:
-				entries = append(entries, t)
 			}
-			if len(entries) == trashBatch && !remove() {
+			if entries = append(entries, t); len(entries) == trashBatch && !remove() {
 				return
 			}
 		}
-		if len(entries) > 0 && !remove() {
-			return
-		}
-		// What a killed purge announced and never moved. One that is under way
-		// records anew what it finds missing.
-		if err := c.meta.Update(ctx, func(tx *metadata.Tx) error { return tx.DropPendingTrash(ghosts...) }); err != nil {
-			yield(TrashBatch{}, err)
+		if len(entries) > 0 {
+			remove()
 		}
 	}
 }
 
-// removeTrash deletes bodies from the trash, and then what is recorded of them.
-func (c *Cluster) removeTrash(ctx context.Context, entries []metadata.Trashed) (TrashBatch, error) {
+// RemoveTrash deletes bodies from the trash, and then what is recorded of them.
+// The error is the database's, or that of stores of which none answers.
+//
+// Of the entries that are pending, those whose body is not there are what a
+// killed purge announced and never moved: they are dropped, and not told. A
+// purge that is under way records anew what it finds missing.
+func (c *Cluster) RemoveTrash(ctx context.Context, entries []metadata.Trashed) (TrashBatch, error) {
 	batch := TrashBatch{Failed: make(map[string]error)}
-	locations := make(map[string][]string)
+	var ghosts []metadata.Trashed
+	byBackend := make(map[string][]metadata.Trashed)
 	for _, t := range entries {
-		locations[t.Backend] = append(locations[t.Backend], t.Location)
-	}
-	for backend, paths := range locations {
-		b, err := c.trash.open(ctx, backend)
-		if err != nil {
-			return batch, err
+		if there, err := true, error(nil); t.Pending {
+			if there, err = c.inTrash(ctx, t); err != nil {
+				batch.Failed[t.Location] = err
+				continue
+			}
+			if !there {
+				ghosts = append(ghosts, t)
+				continue
+			}
 		}
-		var perPath *backends.DeleteError
-		if err := b.Delete(ctx, paths); errors.As(err, &perPath) {
-			maps.Copy(batch.Failed, perPath.Failed)
-		} else if err != nil {
-			return batch, err
+		byBackend[t.Backend] = append(byBackend[t.Backend], t)
+	}
+	for backend, entries := range byBackend {
+		failed := c.deleteTrash(ctx, backend, entries)
+		maps.Copy(batch.Failed, failed)
+		for _, t := range entries {
+			if failed[t.Location] == nil {
+				batch.Removed = append(batch.Removed, t)
+			}
 		}
 	}
-	for _, t := range entries {
-		if batch.Failed[t.Location] == nil {
-			batch.Removed = append(batch.Removed, t)
-		}
+	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
+		return errors.Join(tx.DropTrash(batch.Removed...), tx.DropPendingTrash(ghosts...))
+	})
+	if err == nil && len(batch.Removed)+len(ghosts) == 0 {
+		err = unavailable(batch.Failed)
 	}
-	err := c.meta.Update(ctx, func(tx *metadata.Tx) error { return tx.DropTrash(batch.Removed...) })
 	return batch, err
+}
+
+// deleteTrash deletes bodies from the trash of one backend, which may be among
+// the settings no more, and returns those that it could not.
+func (c *Cluster) deleteTrash(ctx context.Context, backend string, entries []metadata.Trashed) map[string]error {
+	locations := make([]string, len(entries))
+	for i, t := range entries {
+		locations[i] = t.Location
+	}
+	b, err := c.trash.open(ctx, backend)
+	if err == nil {
+		err = b.Delete(ctx, locations)
+	}
+	if err == nil {
+		return nil
+	}
+	var perPath *backends.DeleteError
+	if errors.As(err, &perPath) {
+		return perPath.Failed
+	}
+	failed := make(map[string]error, len(locations))
+	for _, location := range locations {
+		failed[location] = err
+	}
+	return failed
+}
+
+// unavailable returns one of the failures if all of them say that a store does
+// not answer.
+func unavailable(failed map[string]error) (last error) {
+	for _, err := range failed {
+		if !errors.Is(err, backends.ErrUnavailable) {
+			return nil
+		}
+		last = err
+	}
+	return last
 }

@@ -99,14 +99,21 @@ func (t *trashes) close() error {
 	return errors.Join(errs...)
 }
 
-// intents are the entries of a batch that is about to be purged. Nil is those
-// of a purge that deletes.
+// intents are the entries of bodies that are about to go into the trash. Nil is
+// those of what is deleted.
 type intents struct {
 	trash   func(name string) bool // a name whose backend has a trash
 	entries map[string]metadata.Trashed
 
-	mu    sync.Mutex
-	moved map[string]bool
+	mu     sync.Mutex
+	moved  map[string]bool
+	unsure map[string]bool // moving it failed, wherever that left the body
+}
+
+// newIntents returns intents of names of which trash says whether they have one
+// to go to.
+func newIntents(trash func(name string) bool) *intents {
+	return &intents{trash: trash, moved: make(map[string]bool), unsure: make(map[string]bool)}
 }
 
 // knows reports whether a row may be purged: one that belongs into the trash
@@ -119,16 +126,33 @@ func (i *intents) knows(name string) bool {
 	return ok
 }
 
-// settle records which bodies got into the trash, and forgets the others.
+// confirm forgets the entries whose places somebody else has filled since they
+// were announced: these bodies stay for the next time.
+func (i *intents) confirm(tx *metadata.Tx) error {
+	if i == nil {
+		return nil
+	}
+	known, err := tx.TrashOf(slices.Sorted(maps.Keys(i.entries))...)
+	for _, t := range known {
+		if !t.Pending && i.entries[t.Name].Stamp == t.Stamp && !i.moved[t.Name] {
+			delete(i.entries, t.Name)
+		}
+	}
+	return err
+}
+
+// settle records which bodies got into the trash, and forgets those that did
+// not. Where that is unsure the entry stays pending, for the next who looks.
 func (i *intents) settle(tx *metadata.Tx) error {
 	if i == nil {
 		return nil
 	}
 	var moved, left []metadata.Trashed
 	for name, t := range i.entries {
-		if i.moved[name] {
+		switch {
+		case i.moved[name]:
 			moved = append(moved, t)
-		} else {
+		case !i.unsure[name]:
 			left = append(left, t)
 		}
 	}
@@ -151,27 +175,36 @@ func (c *Cluster) intend(ctx context.Context, rows []metadata.Row, before time.T
 	if err := c.meta.NeedTrash(ctx); err != nil {
 		return nil, err
 	}
-	i := &intents{trash: inTrash}
+	i := newIntents(inTrash)
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
-		i.entries, i.moved = make(map[string]metadata.Trashed), make(map[string]bool)
 		locked, err := tx.Lock(bound...)
 		if err != nil {
 			return err
 		}
+		var entries []metadata.Trashed
 		for _, row := range locked {
 			if doomed(row, before) {
-				i.entries[row.Name] = c.entry(row)
+				entries = append(entries, c.entry(row))
 			}
 		}
-		if err := c.stamp(tx, i.entries); err != nil {
-			return err
-		}
-		return tx.AddTrash(slices.Collect(maps.Values(i.entries))...)
+		return c.announce(tx, i, entries)
 	})
 	if err == nil {
 		c.step(stepIntended)
 	}
 	return i, err
+}
+
+// announce records where bodies are about to go, once the caller commits.
+func (c *Cluster) announce(tx *metadata.Tx, i *intents, entries []metadata.Trashed) error {
+	i.entries = make(map[string]metadata.Trashed, len(entries))
+	for _, t := range entries {
+		i.entries[t.Name] = t
+	}
+	if err := c.stamp(tx, i.entries); err != nil {
+		return err
+	}
+	return tx.AddTrash(slices.Collect(maps.Values(i.entries))...)
 }
 
 // entry is what is kept of a row.
@@ -247,50 +280,71 @@ func (c *Cluster) toTrash(ctx context.Context, rows []metadata.Row, keep map[str
 	if trash == nil {
 		return nil
 	}
+	var names []string
+	for _, row := range rows {
+		if !keep[row.Name] {
+			names = append(names, row.Name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names) // of two rows in two tables there is one body
+	failed := trash.move(names, func(t metadata.Trashed) (bool, error) { return c.moveToTrash(ctx, t) })
+	c.step(stepTrashed)
+	return failed
+}
+
+// move moves those of the names that have an entry, several at a time, and
+// returns those that it could not.
+func (i *intents) move(names []string, move func(metadata.Trashed) (moved bool, err error)) map[string]error {
 	failed := make(map[string]error)
 	var group errgroup.Group
 	group.SetLimit(batchParallel)
-	seen := make(map[string]bool)
-	for _, row := range rows {
-		t, ok := trash.entries[row.Name]
-		if !ok || keep[row.Name] || seen[row.Name] {
+	for _, name := range names {
+		t, ok := i.entries[name]
+		if !ok {
 			continue
 		}
-		seen[row.Name] = true // of two rows in two tables there is one body
 		group.Go(func() error {
-			moved, err := c.moveToTrash(ctx, t)
-			trash.mu.Lock()
-			defer trash.mu.Unlock()
-			trash.moved[t.Name] = moved
+			moved, err := move(t)
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.moved[name], i.unsure[name] = moved, err != nil
 			if err != nil {
-				failed[t.Name] = err
+				failed[name] = err
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // its functions return no errors
-	c.step(stepTrashed)
 	return failed
 }
 
-// moveToTrash moves a body, or where its store cannot, copies it. It reports
-// false of a file that has no body.
-func (c *Cluster) moveToTrash(ctx context.Context, t metadata.Trashed) (moved bool, err error) {
+// moveInto moves a body into the trash of its store, or where that cannot,
+// copies it.
+func (c *Cluster) moveInto(ctx context.Context, t metadata.Trashed) error {
 	b, err := c.trash.open(ctx, t.Backend)
 	if err != nil {
-		return false, err
+		return err
 	}
-	if renamer, ok := b.(backends.Renamer); ok {
-		err = renamer.Rename(ctx, t.Name, t.Location)
-	} else {
-		err = backends.Copy(ctx, b, t.Name, t.Location)
+	if renamer, ok := backends.As[backends.Renamer](b); ok {
+		return renamer.Rename(ctx, t.Name, t.Location)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	return backends.Copy(ctx, b, t.Name, t.Location)
+}
+
+// moveToTrash moves the body of a row. It reports false of a file that has
+// none.
+func (c *Cluster) moveToTrash(ctx context.Context, t metadata.Trashed) (moved bool, err error) {
+	if err = c.moveInto(ctx, t); !errors.Is(err, fs.ErrNotExist) {
 		return err == nil, err
 	}
 	// A migration may have it elsewhere still.
 	if from := c.stores.Route(t.Name).From; from != nil {
-		err := copyBetween(ctx, from, t.Name, b, t.Location)
+		b, err := c.trash.open(ctx, t.Backend)
+		if err != nil {
+			return false, err
+		}
+		err = copyBetween(ctx, from, t.Name, b, t.Location)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err == nil, err
 		}

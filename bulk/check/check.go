@@ -79,7 +79,8 @@ type Finding struct {
 	Detail  string `json:"detail"`
 	// Fix is the permission that mends it.
 	Fix Fix `json:"fix"`
-	// Action is what was done: "repaired", "deleted", or "" for nothing.
+	// Action is what was done: "repaired", "deleted", "trashed" of a body that
+	// went into the trash of its store instead, or "" for nothing.
 	Action string `json:"action"`
 	// Error is why what was allowed could not be done.
 	Error string `json:"error,omitempty"`

@@ -55,8 +55,8 @@ type Meaning struct {
 // Kinds lists all kinds of findings.
 func Kinds() []Meaning {
 	return []Meaning{
-		{OrphanBody, storage, "a body that no row names, older than the grace", Delete, "deletes the body"},
-		{StrayBody, storage, "a body on a backend that the rules do not name for its path, while its file needs none there", Delete, "deletes that body"},
+		{OrphanBody, storage, "a body that no row names, older than the grace", Delete, "deletes the body, into the trash where its backend has one"},
+		{StrayBody, storage, "a body on a backend that the rules do not name for its path, while its file needs none there", Delete, "deletes that body, likewise"},
 		{MisplacedBody, storage, "the only body of a live row lies on a backend that the rules do not name for it", Repair, "moves the body to where readers look"},
 		{StagedLeftover, storage, "a staged body or an unfinished upload, older than the grace, whose writer is gone", Delete, "removes it"},
 		{MissingBody, database, "a live row without a body on any backend", Delete, "expires the row"},

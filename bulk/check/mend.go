@@ -26,21 +26,50 @@ func (r *run) inspect(ctx context.Context, name string) error {
 	if err := r.relocate(ctx, s); err != nil {
 		return err
 	}
-	var findings []Finding
+	var faults []fault
 	err = r.c.ExamineLocked(ctx, name, r.up, func(l *cluster.Locked) (err error) {
 		if err := r.told(l.Subject); err != nil {
 			return err
 		}
-		findings, err = r.mendAll(l)
+		faults, err = r.mendAll(l)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for _, f := range findings {
-		r.found(f)
+	for _, f := range faults {
+		if f.Kind == StrayBody && r.allows(f.Fix) {
+			if err := r.deleteStray(ctx, &f); err != nil {
+				return err
+			}
+		}
+		r.found(f.Finding)
 	}
 	return nil
+}
+
+// deleteStray deletes a body that nobody reads. It is done last, and not under
+// the same lock, since where it goes to is committed before it does.
+func (r *run) deleteStray(ctx context.Context, f *fault) error {
+	err := r.c.DeleteStray(ctx, f.Name, f.place)
+	var database *metadata.Error
+	switch {
+	case errors.As(err, &database) || ctx.Err() != nil:
+		return err
+	case err != nil:
+		f.Error = err.Error()
+	default:
+		f.Action = r.deleted(f.place.Store)
+	}
+	return nil
+}
+
+// deleted is what becomes of a body that is deleted from a store.
+func (r *run) deleted(b backends.Backend) string {
+	if r.c.HasTrash(b.Name()) {
+		return "trashed"
+	}
+	return "deleted"
 }
 
 // examine looks at a name. That a store where readers look cannot tell is an
@@ -70,32 +99,29 @@ func (r *run) told(s cluster.Subject) error {
 
 // mendAll mends what is allowed of a name, one thing after the other since one
 // may settle or bring to light another, and returns all of it.
-func (r *run) mendAll(l *cluster.Locked) (findings []Finding, err error) {
+func (r *run) mendAll(l *cluster.Locked) (all []fault, err error) {
 	const most = 10 // there are fewer kinds that one name can have
 	for range most {
 		faults := r.diagnose(l.Subject)
 		mended := false
 		for _, f := range faults {
-			if !r.allows(f.Fix) || !r.certain(f.Kind, l.Subject) || f.Kind == MisplacedBody {
+			if !r.allows(f.Fix) || !r.certain(f.Kind, l.Subject) || f.Kind == MisplacedBody || f.Kind == StrayBody {
 				continue
 			}
 			if f.Action, err = r.mend(l, f); err != nil {
 				return nil, err
 			}
-			findings, mended = append(findings, f.Finding), true
+			all, mended = append(all, f), true
 			break
 		}
 		if !mended {
-			for _, f := range faults {
-				findings = append(findings, f.Finding)
-			}
-			return findings, nil
+			return append(all, faults...), nil
 		}
 		if err := l.Again(); err != nil {
 			return nil, err
 		}
 	}
-	return findings, nil
+	return all, nil
 }
 
 // certain reports whether a kind may be acted on although there are stores that
@@ -121,8 +147,6 @@ func (r *run) mend(l *cluster.Locked, f fault) (action string, err error) {
 	case WrongSize, WrongTime:
 		row.Size, row.MTime = f.place.Size, bodyTime(f.place)
 		return "repaired", l.SetRow(row)
-	case StrayBody:
-		return "deleted", l.DeleteBody(f.place)
 	}
 	return "", fmt.Errorf("%s is not mended here", f.Kind)
 }

@@ -246,7 +246,7 @@ func (r *run) deleteOrphans(ctx context.Context, s *store, doomed []orphan) erro
 		return err
 	}
 	for _, o := range doomed {
-		f := Finding{Kind: OrphanBody, Name: o.path, Backend: s.Name, Fix: Delete, Action: "deleted",
+		f := Finding{Kind: OrphanBody, Name: o.path, Backend: s.Name, Fix: Delete, Action: r.deleted(s.Backend),
 			Detail: fmt.Sprintf("%d bytes, stored %s", o.info.Size, date(o.info.Stored))}
 		if slices.Contains(result.Spared, o.path) {
 			continue

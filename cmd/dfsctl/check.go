@@ -56,12 +56,16 @@ A backend that cannot be listed is named, and nothing is said about its paths.
 So is one without a body of any of its live rows, which is what a share that is
 not mounted or a wrong bucket looks like: these rows are counted and left alone,
 unless --accept-loss says that their bodies are lost.
+
+Where a backend has a Trash among its settings, what --delete takes from it moves
+there, which is told as trashed: dfsctl trash ls, restore and empty know it.
+
 --rate bounds the bodies that are listed in a second, and then the rows.
 
 Exit code 4 if something was found and not mended, 1 if something could not be
 checked. With --json one document for each finding, with kind, name, table,
 backend, detail, fix (what mends it: repair, delete or "") and action (what was
-done: repaired, deleted or ""), and at the end {"summary": {...}}.`
+done: repaired, deleted, trashed or ""), and at the end {"summary": {...}}.`
 
 // checkHelp lists the kinds of findings.
 func checkHelp() string {
