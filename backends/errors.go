@@ -20,6 +20,9 @@ var (
 	ErrNoSpace = errors.New("no space left in the store")
 	// ErrSize: a body was not as long as announced.
 	ErrSize = errors.New("body is not as long as announced")
+	// ErrDamaged: all bytes of a body came, and the store's checksum is not
+	// theirs. Reading again helps where they were damaged on the way.
+	ErrDamaged = errors.New("body is not what its checksum says")
 	// ErrChanged: the body was replaced while it was being read or copied.
 	ErrChanged = errors.New("body changed meanwhile")
 )

@@ -18,7 +18,7 @@ var errNotExist = fs.ErrNotExist
 
 // kinds exclude each other.
 var kinds = []error{fs.ErrNotExist, fs.ErrInvalid, backends.ErrUnavailable,
-	backends.ErrNoSpace, backends.ErrSize, backends.ErrChanged}
+	backends.ErrNoSpace, backends.ErrSize, backends.ErrDamaged, backends.ErrChanged}
 
 var stageTests = []test{
 	{"invisible before publish", func(t *testing.T, h Harness, s store) {

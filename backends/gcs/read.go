@@ -172,6 +172,8 @@ func (r *reader) Read(p []byte) (int, error) {
 		return n, io.EOF
 	case err == io.EOF:
 		err = fmt.Errorf("%d bytes are missing: %w", r.remain, io.ErrUnexpectedEOF)
+	case r.remain <= 0 && strings.Contains(err.Error(), "bad CRC"): // the client has no type for that
+		return n, &backends.Error{Backend: r.backend.cfg.Name, Op: "read", Path: r.info.Path, Kind: backends.ErrDamaged, Err: err, Retry: true}
 	}
 	return n, r.readError(err)
 }

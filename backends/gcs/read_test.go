@@ -177,6 +177,28 @@ func TestReadReplaced(t *testing.T) {
 
 // TestShortBody: fewer bytes than the answer announced are an error even when
 // the connection ends cleanly.
+// TestDamagedDownload: the client compares the checksum of what it reads.
+func TestDamagedDownload(t *testing.T) {
+	w := new(wire)
+	b := newBackend(t, startService(t).config(t), w.option())
+	put(t, b, "a", random(1000), backends.Attributes{Size: -1})
+	w.reset(func(n int, r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		if err == nil {
+			resp.Header.Set("X-Goog-Hash", "crc32c=AAAAAA==")
+		}
+		return resp, err
+	})
+	r, err := b.Open(t.Context(), "a", 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if n, err := io.Copy(io.Discard, r); !errors.Is(err, backends.ErrDamaged) || errors.Is(err, backends.ErrUnavailable) || n != 1000 {
+		t.Errorf("read %d bytes, %v, want ErrDamaged", n, err)
+	}
+}
+
 func TestShortBody(t *testing.T) {
 	w := new(wire)
 	b := newBackend(t, startService(t).config(t), w.option())

@@ -151,8 +151,8 @@ func TestDamagedDownload(t *testing.T) {
 		all[500] ^= 1
 		return bytes.NewReader(all)
 	}))
-	if got, err := read(t, b, "a", 0, -1); !errors.Is(err, backends.ErrUnavailable) {
-		t.Errorf("read %d bytes with a flipped bit: %v, want ErrUnavailable", len(got), err)
+	if got, err := read(t, b, "a", 0, -1); !errors.Is(err, backends.ErrDamaged) || errors.Is(err, backends.ErrUnavailable) || !backends.IsRetryable(err) {
+		t.Errorf("read %d bytes with a flipped bit: %v, want ErrDamaged", len(got), err)
 	}
 }
 

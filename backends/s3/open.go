@@ -135,8 +135,9 @@ func (r *reader) Read(p []byte) (int, error) {
 			r.err = r.fail(backends.ErrUnavailable, errors.New("the answer is longer than announced"))
 		case err == io.EOF && r.pos == r.end:
 			r.err = io.EOF
+		case err != nil && r.pos == r.end && refuted(err):
+			r.err = r.fail(backends.ErrDamaged, err)
 		case err != nil && r.pos == r.end:
-			// All bytes came and the checksum denies them.
 			r.err = r.fail(backends.ErrUnavailable, err)
 		case err != nil:
 			r.err = r.resume(err)
@@ -182,9 +183,13 @@ func (r *reader) resume(cause error) error {
 	return r.fail(backends.ErrUnavailable, cause)
 }
 
+// refuted reports whether the checksum of a body denies the bytes that came.
+// The SDK has no type for that.
+func refuted(err error) bool { return strings.HasPrefix(err.Error(), "checksum did not match") }
+
 func (r *reader) fail(kind, err error) error {
 	return &backends.Error{Backend: r.b.set.Name, Op: "read", Path: r.path, Kind: kind,
-		Err: err, Retry: kind == backends.ErrUnavailable}
+		Err: err, Retry: kind == backends.ErrUnavailable || kind == backends.ErrDamaged}
 }
 
 // pause waits before attempt n, counted from 0: not at all, then 100 ms and

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"example.com/ezdfs/backends"
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/metadata"
 )
@@ -105,14 +107,27 @@ func (i *inspector) wait() error {
 	return i.group.Wait()
 }
 
-// name has everything of a name looked at.
-func (i *inspector) name(at uint64, name string) error {
-	return i.send(name, at, func(ctx context.Context) error { return i.r.inspect(ctx, name) })
+// name has everything of a name looked at, and what its live row has for a
+// body read where contents are asked for.
+func (i *inspector) name(at uint64, name string, read bool) error {
+	return i.send(name, at, func(ctx context.Context) error {
+		err := i.r.inspect(ctx, name)
+		if !read || !i.r.Contents || errors.Is(err, metadata.ErrUnavailable) || errors.Is(err, backends.ErrUnavailable) {
+			return err
+		}
+		// One that could not be mended may be damaged, which is why.
+		return cmp.Or(err, i.r.readFaulty(ctx, name))
+	})
 }
 
 // lost has a row looked at that no operation finds.
 func (i *inspector) lost(at uint64, row metadata.Stored, kind Kind) error {
-	return i.send(row.Name, at, func(ctx context.Context) error { return i.r.inspectLost(ctx, row, kind) })
+	return i.send(row.Name, at, func(ctx context.Context) error {
+		if err := i.r.inspectLost(ctx, row, kind); err != nil || !i.r.Contents || !row.Live() {
+			return err
+		}
+		return i.r.readLost(ctx, row)
+	})
 }
 
 // contents has a body read.

@@ -211,7 +211,7 @@ func (j *joiner) row(row metadata.Stored) error {
 		return nil
 	}
 	if !j.r.sound(row.Row, found) {
-		return j.look.name(j.parts[0].from, row.Name)
+		return j.look.name(j.parts[0].from, row.Name, row.Live() && len(found) > 0)
 	}
 	if j.r.Contents && row.Live() && len(found) > 0 {
 		return j.look.contents(j.parts[0].from, row.Name)

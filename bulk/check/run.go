@@ -44,6 +44,7 @@ type run struct {
 	summary Summary
 	broken  error           // of Found
 	meant   map[hash]bool   // by rows whose names are not clean
+	damage  map[string]bool // names whose bodies were told to be damaged
 	tops    map[string]bool // first elements of paths, whether rows begin with them
 }
 
@@ -63,7 +64,7 @@ func newRun(c *cluster.Cluster, o Options) *run {
 	r := &run{
 		Options: o, c: c, layout: c.Metadata().Layout(), start: o.Now(),
 		bodies: &spool{dir: o.TempDir}, loose: &spool{dir: o.TempDir},
-		meant: make(map[hash]bool), tops: make(map[string]bool),
+		meant: make(map[hash]bool), tops: make(map[string]bool), damage: make(map[string]bool),
 		summary: Summary{Kinds: make(map[Kind]int64)},
 	}
 	r.span, _ = o.span()
