@@ -33,7 +33,8 @@ type load struct {
 
 // TestUnderLoad migrates while readers and writers never stop, workers are
 // killed, the database crashes and the bucket is away. Nobody reads anything
-// but what was written last.
+// but what was written last, and what nobody has written since is read while the
+// bucket is away, too.
 func TestUnderLoad(t *testing.T) {
 	l := load{files: 300, size: 2000, readers: 8, writers: 4, rate: 100, kills: 2, outage: time.Second}
 	if os.Getenv("DFS_TEST_LONG") != "" {
@@ -58,11 +59,17 @@ type world struct {
 	load
 	readHost, writeHost *cluster.Cluster
 	files               []*known
-	churn               []*known     // are purged and stored again, and not read
-	away                atomic.Int64 // services that are away, or only just back
+	churn               []*known // are purged and stored again, and not read
+	away                outages
 
 	reads, writes, readWaits, writeWaits atomic.Int64
 }
+
+// outages counts the services that are away, or only just back. Of the database
+// all reads notice; of the bucket those of what is there and nowhere else.
+type outages struct{ database, bucket atomic.Int64 }
+
+func (o *outages) any() bool { return o.database.Load()+o.bucket.Load() > 0 }
 
 // known is what is known of a file: which version was written, and which is
 // perhaps.
@@ -146,18 +153,19 @@ func (w *world) start(t *testing.T) (stop func()) {
 
 // excused reports whether an error is what must be expected of a service that
 // is away.
-func (w *world) excused(err error, awayBefore int64) bool {
+func (w *world) excused(err error, awayBefore bool) bool {
 	away := errors.Is(err, backends.ErrUnavailable) || errors.Is(err, metadata.ErrUnavailable) ||
 		errors.Is(err, metadata.ErrOutcomeUnknown) || errors.Is(err, metadata.ErrLocked) || backends.IsRetryable(err)
-	return away && (awayBefore > 0 || w.away.Load() > 0)
+	return away && (awayBefore || w.away.any())
 }
 
 // read reads a file and holds it against what was written.
 func (w *world) read(t *testing.T, k *known) {
-	least, away := k.acked.Load(), w.away.Load()
+	least, away, noDatabase := k.acked.Load(), w.away.any(), w.away.database.Load() > 0
 	data, err := w.readHost.ReadFile(t.Context(), k.path)
 	if err != nil {
-		if !w.excused(err, away) {
+		onlyBucket := !noDatabase && w.away.database.Load() == 0
+		if !w.excused(err, away) || onlyBucket && k.started.Load() == 0 {
 			t.Errorf("read %s: %v", k.path, err)
 		}
 		w.readWaits.Add(1)
@@ -200,7 +208,7 @@ func (w *world) turnOver(t *testing.T, k *known) {
 // insist does something again until it works.
 func (w *world) insist(t *testing.T, do func() error) {
 	for {
-		away := w.away.Load()
+		away := w.away.any()
 		err := do()
 		if err == nil {
 			return
@@ -225,12 +233,12 @@ func (w *world) disturb(t *testing.T, set settings.Settings, bucket *testservice
 		first = startWorker(t, set, w.rate/2)
 	}
 	time.Sleep(pause / 2)
-	w.without(func() {
+	without(&w.away.database, func() {
 		mariaDB.Kill()
 		mariaDB.Start(t)
 	})
 	time.Sleep(pause / 2)
-	w.without(func() {
+	without(&w.away.bucket, func() {
 		bucket.Stop()
 		time.Sleep(w.outage)
 		bucket.Start(t)
@@ -243,11 +251,11 @@ func (w *world) disturb(t *testing.T, set settings.Settings, bucket *testservice
 }
 
 // without does something while a service is away.
-func (w *world) without(do func()) {
-	w.away.Add(1)
+func without(away *atomic.Int64, do func()) {
+	away.Add(1)
 	do()
 	// What was under way may still wait for a connection that is dead.
-	time.AfterFunc(3*time.Second, func() { w.away.Add(-1) })
+	time.AfterFunc(3*time.Second, func() { away.Add(-1) })
 }
 
 // settle ends the migration and accounts for everything.
