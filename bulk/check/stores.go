@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,8 +42,14 @@ func Stores(ctx context.Context, c *cluster.Cluster, s settings.Settings, logger
 	places := make(map[string]string)
 	names := slices.Concat(slices.Collect(maps.Keys(open)), slices.Collect(maps.Keys(s.NFS)),
 		slices.Collect(maps.Keys(s.S3)), slices.Collect(maps.Keys(s.GCS)))
+	// Of several names of one place that goes first whose setting has a trash:
+	// under it the trash is hidden, and what is deleted goes there.
 	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	names = slices.Compact(names)
+	slices.SortStableFunc(names, func(a, b string) int {
+		return min(len(trashOf(s, b)), 1) - min(len(trashOf(s, a)), 1)
+	})
+	for _, name := range names {
 		store := Store{Name: name, Backend: open[name], Skip: nested(s, name)}
 		if place := placeOf(s, name); place != "" && places[place] == "" {
 			places[place] = name
@@ -81,30 +88,42 @@ func placeOf(s settings.Settings, name string) string {
 	return ""
 }
 
+// trashOf returns with what the paths in the trash of a backend begin, "" where
+// it has none.
+func trashOf(s settings.Settings, name string) string {
+	trash := strings.Trim(cmp.Or(s.NFS[name].Trash, s.S3[name].Trash, s.GCS[name].Trash), "/")
+	if trash == "" {
+		return ""
+	}
+	return trash + "/"
+}
+
 // nested returns the beginnings of the paths of a backend at which others keep
-// their own.
+// their own, or their trash.
 func nested(s settings.Settings, name string) (skip []string) {
-	inside := func(outer, inner string) {
-		if rest, ok := strings.CutPrefix(inner, outer); ok && rest != "" {
-			skip = append(skip, rest)
+	inside := func(outer, inner, trash string) {
+		for _, place := range []string{inner, inner + trash} {
+			if rest, ok := strings.CutPrefix(place, outer); ok && rest != "" {
+				skip = append(skip, rest)
+			}
 		}
 	}
 	if tree, ok := s.NFS[name]; ok {
-		for _, other := range s.NFS {
-			inside(directory(tree.MountPointPath), directory(other.MountPointPath))
+		for otherName, other := range s.NFS {
+			inside(directory(tree.MountPointPath), directory(other.MountPointPath), trashOf(s, otherName))
 		}
 	}
 	if bucket, ok := s.S3[name]; ok {
-		for _, other := range s.S3 {
+		for otherName, other := range s.S3 {
 			if other.Bucket == bucket.Bucket && other.Endpoint == bucket.Endpoint {
-				inside(bucket.Prefix, other.Prefix)
+				inside(bucket.Prefix, other.Prefix, trashOf(s, otherName))
 			}
 		}
 	}
 	if bucket, ok := s.GCS[name]; ok {
-		for _, other := range s.GCS {
+		for otherName, other := range s.GCS {
 			if other.Bucket == bucket.Bucket && other.Endpoint == bucket.Endpoint {
-				inside(bucket.Prefix, other.Prefix)
+				inside(bucket.Prefix, other.Prefix, trashOf(s, otherName))
 			}
 		}
 	}
