@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/metadata"
@@ -16,16 +17,24 @@ import (
 // sense only after they have changed.
 var ErrAhead = errors.New("the rules still name the store to migrate from")
 
+// ErrNotCopied says that no pass of Copy has come to its end yet, so that most
+// files would be found missing, each by itself.
+var ErrNotCopied = errors.New("not all has been copied yet")
+
 // Verify makes sure that every live row below the prefix has its body on the
 // target, of the length that the row says. What is verified counts as present,
 // what is not is told to Progress and counts as failed; if nothing is, the
 // migration is noted as finished: MigrateFrom is not needed any more. Like Copy
-// it can be shared and resumed.
+// it can be shared and resumed. Before Copy has gone through all files the error
+// is ErrNotCopied.
 func (m *Migration) Verify(ctx context.Context) (metadata.MigrationCounts, error) {
 	if m.ahead {
 		return metadata.MigrationCounts{}, ErrAhead
 	}
 	if err := m.reach(ctx); err != nil {
+		return metadata.MigrationCounts{}, err
+	}
+	if err := m.persist(ctx, m.wentThrough); err != nil {
 		return metadata.MigrationCounts{}, err
 	}
 	counts, err := m.pass(ctx, metadata.MigrationVerify, m.verifyBatch)
@@ -35,6 +44,19 @@ func (m *Migration) Verify(ctx context.Context) (metadata.MigrationCounts, error
 	return counts, m.persist(ctx, func(ctx context.Context) error {
 		return m.meta.FinishMigration(ctx, m.record(metadata.MigrationCopy), metadata.MigrationFinished)
 	})
+}
+
+// wentThrough makes sure that a pass of Copy has come to its end.
+func (m *Migration) wentThrough(ctx context.Context) error {
+	list, err := m.meta.Migrations(ctx)
+	if err != nil {
+		return err
+	}
+	id := m.record(metadata.MigrationCopy).ID()
+	if !slices.ContainsFunc(list, func(copy metadata.Migration) bool { return copy.ID() == id && copy.Done() }) {
+		return ErrNotCopied
+	}
+	return nil
 }
 
 func (m *Migration) verifyBatch(ctx context.Context, _ *pass, b *batch) error {

@@ -134,6 +134,9 @@ func (f *migrateFlags) run(ctx context.Context, a *app, s session, prefix string
 		return err
 	}
 	counts, err := w.copyOrVerify(ctx)
+	if errors.Is(err, migrate.ErrNotCopied) {
+		return &foundError{fmt.Sprintf("%v to %s; migrate without --finish does that, --status says how far it is", err, w.to)}
+	}
 	if err != nil {
 		return err
 	}
