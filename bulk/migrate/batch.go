@@ -52,13 +52,16 @@ const (
 	largeMemory = 16 << 20
 )
 
-// memory is what the bodies of a batch may take.
-func (b *batch) memory() (bytes int64) {
+// bytes is how long the bodies of a batch are by their rows.
+func (b *batch) bytes() (n int64) {
 	for _, f := range b.files {
-		bytes += f.row.Size
+		n += f.row.Size
 	}
-	return min(bytes, largeMemory)
+	return n
 }
+
+// memory is what the bodies of a batch may take.
+func (b *batch) memory() int64 { return min(b.bytes(), largeMemory) }
 
 // restart forgets what an earlier attempt made of a file. Whatever went wrong,
 // the locks were lost, so that what was published is compared, not believed.

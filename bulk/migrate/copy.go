@@ -12,8 +12,13 @@ import (
 )
 
 // publishTimeout bounds how long rows are locked for a store that does not
-// answer: others wait for them.
-const publishTimeout = 30 * time.Second
+// answer: others wait for them. Some stores put a large body together when it is
+// published, and get the time for that at publishPace bytes a second; such a body
+// is in no batch with others.
+const (
+	publishTimeout = 30 * time.Second
+	publishPace    = 16 << 20
+)
 
 // copyBatch copies the files of a batch and notes what became of them. After an
 // error it can be called again.
@@ -92,12 +97,17 @@ func (m *Migration) publish(tx *metadata.Tx, b *batch) error {
 	if err := tx.Pin(); err != nil { // what is published stays published
 		return err
 	}
-	ctx, cancel := context.WithTimeout(tx.Context(), publishTimeout)
+	ctx, cancel := context.WithTimeout(tx.Context(), b.publishTimeout())
 	defer cancel()
 	if err := b.each(ctx, m, pending, m.publishOne); err != nil {
 		return err
 	}
 	return b.advance(tx, b.counts(), m.options.Lease)
+}
+
+// publishTimeout bounds how long the rows of a batch are locked.
+func (b *batch) publishTimeout() time.Duration {
+	return publishTimeout + time.Duration(b.bytes()/publishPace)*time.Second
 }
 
 // lock locks the rows of the files that are to be published; those that are not
