@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type ClusterizeOptions struct {
 	Limits Limits
 	// Remove removes each local file once it is stored.
 	Remove bool
+	// Waiting is for stores and databases that do not answer.
+	Waiting Waiting
 	// Progress, when set, counts along.
 	Progress *Progress
 }
@@ -30,17 +33,17 @@ type ClusterizeOptions struct {
 // Clusterize stores the local files that source yields. A file whose row is
 // live and has the same size and modification time is there and equal, and is
 // skipped; the same call therefore resumes an interrupted one. A file that
-// fails is counted and named in Progress and does not stop the others.
+// fails is counted and named in Progress and does not stop the others; those of a
+// store that does not answer are left, which an *OutageError tells.
 func Clusterize(ctx context.Context, c *cluster.Cluster, source iter.Seq2[cluster.Item, error], options ClusterizeOptions) error {
 	z := &clusterizer{c: c, options: options, progress: options.Progress}
 	if z.progress == nil {
 		z.progress = new(Progress)
 	}
 	z.pool = NewPool(options.Limits, z.progress)
-	if err := Batches(ctx, z.pool, batchSize, source, z.store); err != nil {
-		return err
-	}
-	return z.progress.Err("clusterize")
+	z.outages = newOutages(c, options.Waiting, z.progress)
+	files := present(z.outages, source, func(item cluster.Item) string { return item.Path })
+	return z.outages.result(ctx, "clusterize", Batches(ctx, z.pool, batchSize, files, z.store))
 }
 
 type clusterizer struct {
@@ -48,29 +51,49 @@ type clusterizer struct {
 	options  ClusterizeOptions
 	progress *Progress
 	pool     *Pool
+	outages  *outages
 }
 
+// store stores a batch, and what a store failed at once more when it answers again.
 func (z *clusterizer) store(ctx context.Context, items []cluster.Item) error {
-	fresh, err := z.withoutEqual(ctx, items)
-	if err != nil {
-		return err
+	for tries := 0; len(items) > 0; tries++ {
+		items = slices.DeleteFunc(items, func(item cluster.Item) bool { return z.outages.leaves(item.Path) })
+		var fresh []cluster.Item
+		err := z.outages.persist(ctx, func() (err error) {
+			fresh, err = z.withoutEqual(ctx, items)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if items, err = z.storeFresh(ctx, fresh, tries); err != nil {
+			return err
+		}
 	}
-	results, err := z.storeAll(ctx, fresh)
+	return nil
+}
+
+// storeFresh stores files and returns those to try again.
+func (z *clusterizer) storeFresh(ctx context.Context, items []cluster.Item, tries int) (again []cluster.Item, err error) {
+	begun := time.Now()
+	results, err := z.storeAll(ctx, items)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, result := range results {
 		if err := ctx.Err(); err != nil {
-			return err // interrupted, not failed
+			return nil, err // interrupted, not failed
 		}
-		if result.Err != nil {
-			z.progress.Fail(fresh[i].Path, result.Err)
-			continue
+		item := items[i]
+		if result.Err == nil {
+			z.progress.Add(item.Path, result.Row.Size, result.Took)
+			z.outages.worked(item.Path)
+			z.remove(item, result.Row)
+		} else if z.outages.again(ctx, item.Path, result.Err, begun, tries) {
+			again = append(again, item)
 		}
-		z.progress.Add(fresh[i].Path, result.Row.Size, result.Took)
-		z.remove(fresh[i], result.Row)
 	}
-	return nil
+	return again, ctx.Err()
 }
 
 // pacedAlone is the size from which a file is stored by itself when there is a

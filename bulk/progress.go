@@ -15,6 +15,7 @@ import (
 // its methods may be called by all workers and while the operation runs.
 type Progress struct {
 	done, skipped, failed, bytes atomic.Int64
+	left                         atomic.Int64
 	expected, throttled, workers atomic.Int64
 	slowEnough                   atomic.Int64 // nanoseconds that make an item one of the slowest
 
@@ -48,7 +49,8 @@ type Snapshot struct {
 	Done    int64 `json:"done"`    // files processed
 	Skipped int64 `json:"skipped"` // files that were there and equal already
 	Failed  int64 `json:"failed"`
-	Bytes   int64 `json:"bytes"` // of the files processed
+	Left    int64 `json:"left,omitempty"` // not tried, since their store does not answer
+	Bytes   int64 `json:"bytes"`          // of the files processed
 
 	Expected  int64 `json:"expected,omitempty"`  // files in all, 0 while unknown
 	Throttled int64 `json:"throttled,omitempty"` // requests that a store refused as too many
@@ -61,7 +63,7 @@ func (s Snapshot) Total() int64 { return s.Done + s.Skipped + s.Failed }
 // Snapshot returns the counts so far.
 func (p *Progress) Snapshot() Snapshot {
 	return Snapshot{
-		Done: p.done.Load(), Skipped: p.skipped.Load(), Failed: p.failed.Load(), Bytes: p.bytes.Load(),
+		Done: p.done.Load(), Skipped: p.skipped.Load(), Failed: p.failed.Load(), Left: p.left.Load(), Bytes: p.bytes.Load(),
 		Expected: p.expected.Load(), Throttled: p.throttled.Load(), Workers: p.workers.Load(),
 	}
 }

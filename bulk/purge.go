@@ -1,9 +1,11 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,8 @@ type PurgeOptions struct {
 	// Pause follows each full batch, as in the legacy's script; batches then go
 	// one after the other.
 	Pause time.Duration
+	// Waiting is for stores and databases that do not answer.
+	Waiting Waiting
 	// Progress, when set, counts along.
 	Progress *Progress
 	// Report, when set, is told of each batch, of one at a time. Its error
@@ -31,7 +35,8 @@ type PurgeOptions struct {
 // range of name_hash of its own. What was removed stays removed: the same call
 // goes on after an interruption, and several hosts may purge at once. A file
 // that cannot be removed is counted and named in Progress and does not stop
-// the others.
+// the others; those of a store that does not answer are left, which an
+// *OutageError tells.
 func Purge(ctx context.Context, c *cluster.Cluster, options PurgeOptions) error {
 	p := &purger{c: c, options: options, progress: options.Progress}
 	if p.progress == nil {
@@ -48,29 +53,49 @@ func Purge(ctx context.Context, c *cluster.Cluster, options PurgeOptions) error 
 	}
 	pool := NewPool(p.options.Limits, p.progress)
 	p.options.BatchSize = pool.BatchSize(p.options.BatchSize)
-	rows := c.ExpiredRows(ctx, p.options.PurgeOptions)
-	if err := Batches(ctx, pool, p.options.BatchSize, rows, p.purge); err != nil {
-		return err
-	}
-	return p.progress.Err("purge")
+	p.outages = newOutages(c, options.Waiting, p.progress)
+	rows := present(p.outages, c.ExpiredRows(ctx, p.options.PurgeOptions), func(row metadata.Row) string { return row.Name })
+	return p.outages.result(ctx, "purge", Batches(ctx, pool, p.options.BatchSize, rows, p.purge))
 }
 
 type purger struct {
 	c        *cluster.Cluster
 	options  PurgeOptions
 	progress *Progress
+	outages  *outages
 	mu       sync.Mutex // of Report
 }
 
+// purge removes a batch, and what a store failed at once more when it answers
+// again.
 func (p *purger) purge(ctx context.Context, rows []metadata.Row) error {
-	batch, err := cluster.PurgeBatch{Removed: rows}, error(nil)
-	start := time.Now()
-	if !p.options.DryRun {
-		batch, err = p.c.PurgeRows(ctx, rows, p.options.Before)
+	full := len(rows) == p.options.BatchSize
+	for tries := 0; len(rows) > 0; tries++ {
+		rows = slices.DeleteFunc(rows, func(row metadata.Row) bool { return p.outages.leaves(row.Name) })
+		var err error
+		if rows, err = p.remove(ctx, rows, tries); err != nil {
+			return err
+		}
+	}
+	if full && !p.options.DryRun {
+		return sleep(ctx, p.options.Pause)
+	}
+	return nil
+}
+
+// remove removes files and returns those to try again.
+func (p *purger) remove(ctx context.Context, rows []metadata.Row, tries int) (again []metadata.Row, err error) {
+	batch, start := cluster.PurgeBatch{Removed: rows}, time.Now()
+	if !p.options.DryRun && len(rows) > 0 {
+		err = p.outages.persist(ctx, func() (err error) {
+			batch, err = p.c.PurgeRows(ctx, rows, p.options.Before)
+			return err
+		})
 	}
 	var bytes int64
 	for _, row := range batch.Removed {
 		bytes += row.Size
+		p.outages.worked(row.Name)
 	}
 	p.progress.AddMany(int64(len(batch.Removed)), bytes)
 	if len(batch.Removed) > 0 {
@@ -78,17 +103,18 @@ func (p *purger) purge(ctx context.Context, rows []metadata.Row) error {
 	}
 	if ctx.Err() != nil {
 		batch.Failed = nil // interrupted, not failed
+	} else if len(batch.Failed) > 0 {
+		err = nil // which was that no store answers; each file is told
 	}
-	for path, err := range batch.Failed {
-		p.progress.Fail(path, err)
+	for _, row := range rows {
+		if failed := batch.Failed[row.Name]; failed != nil && p.outages.again(ctx, row.Name, failed, start, tries) {
+			again = append(again, row)
+		}
 	}
 	if reported := p.report(batch); reported != nil {
-		return reported
+		return nil, reported
 	}
-	if err == nil && len(rows) == p.options.BatchSize && !p.options.DryRun {
-		err = sleep(ctx, p.options.Pause)
-	}
-	return err
+	return again, cmp.Or(err, ctx.Err())
 }
 
 func (p *purger) report(batch cluster.PurgeBatch) error {

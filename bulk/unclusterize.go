@@ -22,13 +22,16 @@ type UnclusterizeOptions struct {
 	SkipScopes []string
 	// Limits are for files.
 	Limits Limits
+	// Waiting is for stores and databases that do not answer.
+	Waiting Waiting
 	// Progress, when set, counts along.
 	Progress *Progress
 }
 
 // Unclusterize copies live files of the cluster to the same paths under its
 // site root. Rows and bodies stay. A local file of the same size and
-// modification time is there and equal, and is skipped.
+// modification time is there and equal, and is skipped. Files of a store that does
+// not answer are left, which an *OutageError tells.
 func Unclusterize(ctx context.Context, c *cluster.Cluster, options UnclusterizeOptions) error {
 	progress := options.Progress
 	if progress == nil {
@@ -36,11 +39,9 @@ func Unclusterize(ctx context.Context, c *cluster.Cluster, options UnclusterizeO
 	}
 	live := false
 	rows := c.List(ctx, cluster.ListOptions{Prefix: options.Prefix, ExcludeScopes: options.SkipScopes, Expired: &live})
-	b := back{c, NewPool(options.Limits, progress), progress}
-	if err := Each(ctx, b.pool, rows, b.bring); err != nil {
-		return err
-	}
-	return progress.Err("unclusterize")
+	b := back{c, NewPool(options.Limits, progress), progress, newOutages(c, options.Waiting, progress)}
+	rows = present(b.outages, rows, func(row metadata.Row) string { return row.Name })
+	return b.outages.result(ctx, "unclusterize", Each(ctx, b.pool, rows, b.bring))
 }
 
 // back copies files back.
@@ -48,6 +49,7 @@ type back struct {
 	c        *cluster.Cluster
 	pool     *Pool
 	progress *Progress
+	outages  *outages
 }
 
 func (b back) bring(ctx context.Context, row metadata.Row) error {
@@ -61,15 +63,19 @@ func (b back) bring(ctx context.Context, row metadata.Row) error {
 		b.progress.Skip(1)
 		return nil
 	}
-	start := time.Now()
-	err := b.fetch(ctx, row)
-	switch {
-	case err == nil:
-		b.progress.Add(row.Name, row.Size, time.Since(start))
-	case errors.Is(err, fs.ErrNotExist):
-		b.progress.Skip(1) // expired since it was listed
-	case ctx.Err() == nil:
-		b.progress.Fail(row.Name, err)
+	for tries := 0; !b.outages.leaves(row.Name); tries++ {
+		start := time.Now()
+		err := b.fetch(ctx, row)
+		switch {
+		case err == nil:
+			b.progress.Add(row.Name, row.Size, time.Since(start))
+			b.outages.worked(row.Name)
+		case errors.Is(err, fs.ErrNotExist):
+			b.progress.Skip(1) // expired since it was listed
+		case b.outages.again(ctx, row.Name, err, start, tries):
+			continue
+		}
+		break
 	}
 	return ctx.Err()
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,8 @@ type Result struct {
 // became of it, in the order of the items. About a hundred small files at a
 // time are staged together and share one transaction, which is several times
 // as fast as storing them one by one. When a batch fails its files are stored
-// one by one, so that a bad one costs only itself.
+// one by one, so that a bad one costs only itself; those of a store that does not
+// answer then are not tried, and have the error of the first that was.
 func (c *Cluster) StoreFiles(ctx context.Context, items []Item) []Result {
 	results := make([]Result, len(items))
 	b := newBatch(c)
@@ -102,9 +104,15 @@ func (b *batch) store(ctx context.Context, items []Item, results []Result) {
 			b.single = append(b.single, e.index)
 		}
 	}
+	silent := make(map[backends.Backend]error)
 	for _, i := range b.single {
-		start := time.Now()
-		results[i].Row, results[i].Err = b.c.storeItem(ctx, items[i])
+		start, store := time.Now(), b.c.stores.Route(items[i].Path).Backend
+		if results[i].Err = silent[store]; results[i].Err == nil {
+			results[i].Row, results[i].Err = b.c.storeItem(ctx, items[i])
+		}
+		if errors.Is(results[i].Err, backends.ErrUnavailable) || errors.Is(results[i].Err, metadata.ErrUnavailable) {
+			silent[store] = results[i].Err
+		}
 		results[i].Took = time.Since(start)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ import (
 type bulkFlags struct {
 	limits   bulk.Limits
 	progress progressMode
+	patience time.Duration // see addPatience
 }
 
 // add adds the flags to a command that moves bodies and whose workers work on
@@ -31,11 +33,28 @@ func (f *bulkFlags) addUnpaced(c *cobra.Command, what string) {
 	flags.Var(&f.progress, "progress", "how to show progress on stderr, `KIND` is auto, bar, json or none; auto is a bar on a terminal, and with --json a JSON document every five seconds elsewhere")
 }
 
+// addPatience adds the flag to a command that leaves a store that does not answer
+// and goes on.
+func (f *bulkFlags) addPatience(c *cobra.Command) {
+	c.Flags().DurationVar(&f.patience, "patience", time.Minute, "wait `TIME` for a store or database that does not answer, then leave its files")
+}
+
+// waiting is the patience as package bulk has it.
+func (f *bulkFlags) waiting(a *app) bulk.Waiting {
+	w := bulk.Waiting{Patience: f.patience, Logger: a.logger()}
+	if w.Patience == 0 {
+		w.Patience = -1
+	}
+	return w
+}
+
 // check refuses limits that cannot be.
 func (f *bulkFlags) check() error {
 	switch {
 	case f.limits.Workers < 0:
 		return usagef("--workers %d is less than 1", f.limits.Workers)
+	case f.patience < 0:
+		return usagef("--patience %v is less than nothing", f.patience)
 	case !(f.limits.Rate >= 0) || math.IsInf(f.limits.Rate, 0):
 		return usagef("--rate %v is not a number of files", f.limits.Rate)
 	}

@@ -34,7 +34,9 @@ ezbinaryfile and ezmedia of the site's content database name.
 The scope is told from the path unless --scope gives it, the type from the
 contents, and the modification time is kept. A file that is stored already, with
 the same size and time, is skipped, so that the same command goes on after an
-interruption. A file that fails does not stop the others.
+interruption. A file that fails does not stop the others. A store that does not
+answer is waited for; then its files are left, those of the others are stored,
+and one error says so. The same command takes the rest when it is back.
 
 With --json one document for each file that failed, and {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +58,7 @@ func (f *clusterizeFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.contentDB, "content-db", "", "content database, `DSN` as in user:password@tcp(host:3306)/name")
 	flags.BoolVar(&f.options.Remove, "remove", false, "remove each local file once it is stored")
 	f.bulk.add(c, "batches of a hundred files")
+	f.bulk.addPatience(c)
 	f.skip = map[string]*bool{
 		"binaryfile": flags.Bool("skip-binary-files", false, "leave out ezbinaryfile (with --content-db)"),
 		"mediafile":  flags.Bool("skip-media-files", false, "leave out ezmedia (with --content-db)"),
@@ -88,7 +91,7 @@ func (f *clusterizeFlags) skipped() (scopes []string) {
 
 func (f *clusterizeFlags) run(ctx context.Context, a *app, s session, paths []string) error {
 	r := &bulkRun{a: a, verb: "stored", mode: f.bulk.progress, progress: new(bulk.Progress)}
-	f.options.Progress, f.options.Limits = r.progress, f.bulk.limits
+	f.options.Progress, f.options.Limits, f.options.Waiting = r.progress, f.bulk.limits, f.bulk.waiting(a)
 	files := f.tree(s.settings, paths)
 	if f.contentDB == "" {
 		r.count = func(ctx context.Context) (int64, error) { return countFiles(ctx, files) }

@@ -41,6 +41,9 @@ trash.
 The journal of changes loses what is older than [ChangeFeed] JournalRetention.
 
 What was removed stays removed: the same command goes on after an interruption.
+A store that does not answer is waited for; then its files are left, and those of
+the others removed.
+
 With --json one document for each file, at the end one with "error" for each that
 stays, and {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -80,6 +83,7 @@ func (f *purgeFlags) add(c *cobra.Command) {
 	flags.IntVar(&f.limit, "iteration-limit", 1000, "`NUMBER` of files in a batch, which are locked and removed together")
 	flags.Float64Var(&f.sleep, "iteration-sleep", 0, "`SECONDS` to rest after each full batch; batches then go one after the other")
 	f.bulk.addUnpaced(c, "batches")
+	f.bulk.addPatience(c)
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would go and remove nothing")
 }
 
@@ -114,8 +118,9 @@ func (f *purgeFlags) options(now time.Time) (bulk.PurgeOptions, error) {
 // purge tells what a purge removes.
 type purge struct {
 	bulkRun
-	s      session
-	dryRun bool
+	s       session
+	dryRun  bool
+	waiting bulk.Waiting
 }
 
 // purgeSummary is what a purge did, as JSON shows it.
@@ -126,13 +131,13 @@ type purgeSummary struct {
 }
 
 func newPurgeRun(a *app, s session, f *purgeFlags) *purge {
-	p := &purge{bulkRun{a: a, verb: "purged", mode: f.bulk.progress, progress: new(bulk.Progress)}, s, f.dryRun}
+	p := &purge{bulkRun{a: a, verb: "purged", mode: f.bulk.progress, progress: new(bulk.Progress)}, s, f.dryRun, f.bulk.waiting(a)}
 	p.bulkRun.tell = p.print
 	return p
 }
 
 func (p *purge) run(ctx context.Context, options bulk.PurgeOptions) error {
-	options.Progress, options.Report = p.progress, p.name
+	options.Progress, options.Report, options.Waiting = p.progress, p.name, p.waiting
 	return p.bulkRun.run(ctx, func(ctx context.Context) error { return bulk.Purge(ctx, p.s.Cluster, options) })
 }
 

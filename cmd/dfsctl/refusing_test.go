@@ -84,3 +84,23 @@ func TestMigrateNamesWhatStays(t *testing.T) {
 	refuse.Store(func(*http.Request) bool { return false })
 	dfsctl(t, root, exitDone, finish...)
 }
+
+// TestStoreDown: a bucket that is not there costs one error and not one for each
+// file; the files of other stores are stored.
+func TestStoreDown(t *testing.T) {
+	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	defer server.Close()
+	const images = "var/site/storage/images"
+	var files []string
+	for i := range 250 {
+		files = append(files, fmt.Sprintf("%s/%d.png", images, i))
+	}
+	root := newBucketSite(t, server.URL, "PathBackends["+images+"]=s3\n", append(files, "var/site/storage/text")...)
+	stdout, stderr := dfsctl(t, root, exitFailed, "clusterize", "var/site/storage", "--json", "--patience", "0", "--progress", "none")
+	if !strings.HasPrefix(stdout, `{"summary":{"done":1,"skipped":0,"failed":0,"left":250,`) {
+		t.Errorf("printed %q", stdout)
+	}
+	if !strings.HasPrefix(stderr, "dfsctl: 250 files were left; once s3 works again, the same command goes on: s3: ping: store unavailable: ") || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("said %q", stderr)
+	}
+}
