@@ -101,7 +101,8 @@ type Summary struct {
 	Young int64 `json:"young"`
 	// Unchecked counts what could not be looked at.
 	Unchecked int64 `json:"unchecked"`
-	// Skipped are live rows about whose bodies their stores could not tell.
+	// Skipped are live rows, and bodies without a row, that were left out since
+	// a store could not tell; which one is one of the Failures.
 	Skipped int64          `json:"skipped"`
 	Kinds   map[Kind]int64 `json:"kinds"`
 	// Failures says why, for the first hundred.

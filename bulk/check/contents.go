@@ -114,7 +114,7 @@ type opener func(ctx context.Context, path string, offset, length int64) (backen
 func (r *run) readWhole(ctx context.Context, name string, open opener) (info backends.Info, damage, err error) {
 	for range attempts {
 		info, err = r.readOnce(ctx, name, open)
-		if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, backends.ErrUnavailable) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, backends.ErrUnavailable) || errors.Is(err, errLeftOut) || ctx.Err() != nil {
 			return info, nil, err
 		}
 		damage = err
@@ -125,6 +125,9 @@ func (r *run) readWhole(ctx context.Context, name string, open opener) (info bac
 // readOnce reads a body, and fails if it is not as long as its store says or
 // the store's checksum is another.
 func (r *run) readOnce(ctx context.Context, name string, open opener) (backends.Info, error) {
+	if _, err := r.asked(ctx, name); err != nil {
+		return backends.Info{}, err
+	}
 	body, err := open(ctx, name, 0, -1)
 	if err != nil {
 		return backends.Info{}, err

@@ -76,11 +76,11 @@ func (d *diagnosis) diagnoseBodies(s cluster.Subject) {
 	case !row.Live():
 	case len(here) > 0:
 		d.diagnoseBody(here, others)
-	case !trusted(home, from):
-		return
 	default:
-		if at, ok := ofSize(others, row.Size); ok {
+		if at, ok := ofSize(others, row.Size); ok && (trusted(home, from) || home.takes()) {
 			d.add(MisplacedBody, at, "the body is here and not on %s", home.Name)
+		} else if !trusted(home, from) {
+			return
 		} else if len(others) > 0 {
 			d.add(MissingBody, cluster.Place{Store: home.Backend}, "%d bytes, stored %s; a body of %d bytes lies on %s",
 				row.Size, date(row.ModTime()), others[0].Size, others[0].Store.Name())

@@ -12,6 +12,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/settings"
 )
 
 // untouched has a check with all permissions find these and change nothing.
@@ -47,10 +48,15 @@ func TestTheStrayMayBeTheFile(t *testing.T) {
 // away that may have the body of its size.
 func TestTheFileMayBeWhereNobodyCanLook(t *testing.T) {
 	f := newFixture(t, "sqlite", false)
-	f.putRows(f.row(onNFS+"a", 100))
-	f.putBodies(bodies{{"nfs", onNFS + "a"}: 7})
-	f.untouched(Options{Stores: append(f.stores[:len(f.stores):len(f.stores)], Store{Name: "s3:old", Err: backends.ErrUnavailable})},
+	f.putRows(f.row(onNFS+"a", 100), f.row(onNFS+"sound", 1))
+	f.putBodies(bodies{{"nfs", onNFS + "a"}: 7, {"nfs", onNFS + "sound"}: 1, {past, onNFS + "b"}: 1})
+	f.untouched(Options{Database: true, Stores: append(f.stores[:len(f.stores):len(f.stores)], Store{Name: "s3:old", Err: backends.ErrUnavailable})},
 		"wrong-size "+onNFS+"a")
+	found, _ := f.check(Options{Now: later, Repair: true, Database: true,
+		Stores: append(f.stores[:len(f.stores):len(f.stores)], Store{Name: "s3:old", Err: backends.ErrUnavailable})})
+	if len(found) != 1 || found[0].Action != "" || found[0].Error != "its body may lie on s3:old, which cannot tell" {
+		t.Errorf("%+v", found)
+	}
 }
 
 // TestFilesOf1970 finds nothing wrong with a row as PHP stores a file of 1970,
@@ -81,38 +87,122 @@ func TestFilesOf1970(t *testing.T) {
 	}
 }
 
-// TestNotTheStoreOfTheRows leaves the rows of a store alone that has none of
-// their bodies, says so once, and goes on with the others.
+// TestNotTheStoreOfTheRows leaves a store alone that has none of its rows'
+// bodies, and its rows, however few: a share that is not mounted (empty) or
+// another's, with files of the same names. It says so once. No row of another
+// store is expired meanwhile, whose body may lie on the right one.
 func TestNotTheStoreOfTheRows(t *testing.T) {
-	for _, others := range []int{0, 30} { // bodies that are somebody else's
-		f := newFixture(t, "sqlite", true)
-		list := bodies{{"s3", onS3 + "a"}: 1, {past, onNFS + "0"}: 1}
-		for i := range others {
-			list[[2]string{"nfs", fmt.Sprintf("music/%d", i)}] = 1
+	for _, test := range []struct {
+		rows  int
+		empty bool
+	}{{1, true}, {1, false}, {3, false}, {2 * probes, true}, {2 * probes, false}} {
+		t.Run(fmt.Sprintf("%+v", test), func(t *testing.T) {
+			f := newFixture(t, "sqlite", true)
+			list := bodies{{"s3", onS3 + "a"}: 1, {"s3", onS3 + "b"}: 1, {past, onNFS + "0"}: 2}
+			want := []string{"missing-body " + onS3 + "missing"}
+			for i := range test.rows {
+				f.putRows(f.row(fmt.Sprintf("%s%d", onNFS, i), 1))
+			}
+			f.putRows(f.row(onS3+"a", 1), f.row(onS3+"b", 1), f.row(onS3+"missing", 1))
+			if !test.empty {
+				list[[2]string{"nfs", "music/1"}] = 1
+				list[[2]string{"nfs", onNFS + "theirs"}] = 1 // no row names it
+				list[[2]string{"nfs", onS3 + "a"}] = 7       // it is no stray of ours
+				want = append(want, "orphan-body music/1", "orphan-body "+onNFS+"theirs", "stray-body "+onS3+"a")
+			}
+			f.putBodies(list)
+			summary := f.untouched(Options{}, want...)
+			if summary.Skipped != int64(test.rows) || summary.Unchecked != 1 || summary.Failures[0].What != "nfs" {
+				t.Errorf("%+v", summary)
+			}
+			// An empty directory that is no mount stays unbelievable.
+			found, summary := f.check(Options{Now: later, Delete: true, Database: true, Prefix: onNFS, AcceptLoss: true})
+			if len(found) > 0 == test.empty || summary.Clean() == test.empty {
+				t.Errorf("accepted: %q, %+v", summarize(found), summary)
+			}
+		})
+	}
+}
+
+// TestSameNameOtherSize takes a file of a row's name for no sign that a share is
+// the right one: other sites have files of the same names.
+func TestSameNameOtherSize(t *testing.T) {
+	f := newFixture(t, "sqlite", false)
+	f.putRows(f.row(onNFS+"a", 10), f.row(onNFS+"b", 10), f.row(onNFS+"c", 10))
+	f.putBodies(bodies{{"nfs", onNFS + "a"}: 7, {past, "var/a"}: 1})
+	f.untouched(Options{Database: true}, "wrong-size "+onNFS+"a")
+	// One that is a row's says that what else is missing is.
+	f.putBodies(bodies{{"nfs", onNFS + "b"}: 10})
+	found, summary := f.check(Options{Now: later, Delete: true, Repair: true, Database: true})
+	wantLines(t, "found", summarize(found), []string{"missing-body " + onNFS + "c deleted", "wrong-size " + onNFS + "a repaired"})
+	if !summary.Clean() {
+		t.Errorf("%+v", summary)
+	}
+}
+
+// TestRulesNameAnEmptyStore moves what lies on the old store to the new one,
+// which is empty, and believes nothing to be lost.
+func TestRulesNameAnEmptyStore(t *testing.T) {
+	f := newFixture(t, "sqlite", true)
+	f.putRows(f.row(onNFS+"here", 1), f.row(onS3+"a", 1), f.row(onS3+"b", 2))
+	f.putBodies(bodies{{"nfs", onNFS + "here"}: 1, {"nfs", onS3 + "a"}: 1, {"nfs", onS3 + "b"}: 2, {past, onNFS + "here"}: 1})
+	found, summary := f.check(Options{Now: later})
+	wantLines(t, "dry run", summarize(found), []string{"stray-body " + onNFS + "here", "misplaced-body " + onS3 + "a", "misplaced-body " + onS3 + "b"})
+	if summary.Unchecked > 0 || summary.Skipped > 0 {
+		t.Errorf("%+v", summary)
+	}
+	f.putRows(f.row(onS3+"missing", 1))
+	found, summary = f.check(Options{Now: later, Repair: true, Delete: true})
+	wantLines(t, "repair", summarize(found), []string{"stray-body " + onNFS + "here deleted", "misplaced-body " + onS3 + "a repaired", "misplaced-body " + onS3 + "b repaired"})
+	if summary.Unchecked != 1 || summary.Skipped != 1 || summary.Failures[0].What != "s3" {
+		t.Errorf("%+v", summary)
+	}
+	for name, size := range map[string]int64{"a": 1, "b": 2} {
+		if info, err := f.backend("s3").Stat(t.Context(), onS3+name); err != nil || info.Size != size {
+			t.Errorf("moved %s: %+v, %v", name, info, err)
 		}
-		for i := range probes {
-			f.putRows(f.row(fmt.Sprintf("%s%d", onNFS, i), 1))
+	}
+	// Now it has bodies of its rows and is believed.
+	f.putBodies(bodies{{past, "music/1"}: 1})
+	found, _ = f.check(Options{Now: later, Delete: true})
+	wantLines(t, "afterwards", summarize(found), []string{"missing-body " + onS3 + "missing deleted", "orphan-body music/1"})
+}
+
+// TestRulesNameAnothersStore moves nothing to a store that holds what is
+// somebody else's.
+func TestRulesNameAnothersStore(t *testing.T) {
+	f := newFixture(t, "sqlite", true)
+	f.putRows(f.row(onNFS+"here", 1), f.row(onS3+"a", 1))
+	f.putBodies(bodies{{"nfs", onNFS + "here"}: 1, {"nfs", onS3 + "a"}: 1, {"s3", "music/1"}: 1})
+	if summary := f.untouched(Options{}, "orphan-body music/1"); summary.Unchecked != 1 || summary.Skipped != 1 {
+		t.Errorf("%+v", summary)
+	}
+	found, _ := f.check(Options{Now: later, Repair: true, AcceptLoss: true, Database: true, Storage: true, Prefix: onS3})
+	wantLines(t, "accepted", summarize(found), []string{"misplaced-body " + onS3 + "a repaired"})
+}
+
+// TestMigratingFromTheWrongShare expires no row whose body was not copied yet,
+// although the new store has those of the others.
+func TestMigratingFromTheWrongShare(t *testing.T) {
+	s := newSettings(t, "sqlite", true)
+	s.Dispatch.MigrateFrom = []settings.Rule{{Prefix: onS3, Backend: past}}
+	f := openFixture(t, s)
+	for i := range 6 {
+		name := fmt.Sprintf("%s%d", onS3, i)
+		f.putRows(f.row(name, 1))
+		if i%2 == 0 {
+			f.putBodies(bodies{{"s3", name}: 1})
 		}
-		f.putRows(f.row(onS3+"a", 1), f.row(onS3+"missing", 1))
-		f.putBodies(list)
-		before := f.state()
-		all := Options{Now: later, Repair: true, Delete: true, Database: true}
-		found, summary := f.check(all)
-		want, changes := "missing-body "+onS3+"missing", 0
-		if others > 0 { // an empty tree cannot tell whether that body is in it
-			want, changes = want+" deleted", 1
-		}
-		wantLines(t, "found", summarize(found), []string{want})
-		if summary.Skipped != probes || summary.Unchecked != 1 || summary.Failures[0].What != "nfs" {
-			t.Errorf("%d others: %+v", others, summary)
-		}
-		if changed := differences(before, f.state()); len(changed) != changes {
-			t.Errorf("%d others: changed %q", others, changed)
-		}
-		all.Prefix, all.AcceptLoss = onNFS+"1", others > 0 // an empty directory that is no mount stays unbelievable
-		if found, summary = f.check(all); len(found) > 0 != all.AcceptLoss || summary.Clean() != all.AcceptLoss {
-			t.Errorf("%d others, accepted: %q, %+v", others, summarize(found), summary)
-		}
+	}
+	f.putBodies(bodies{{past, "music/1"}: 1})
+	if summary := f.untouched(Options{}, "orphan-body music/1"); summary.Skipped != 3 || summary.Unchecked != 1 || summary.Failures[0].What != past {
+		t.Errorf("%+v", summary)
+	}
+	f.putBodies(bodies{{past, onS3 + "1"}: 1, {past, onS3 + "3"}: 1, {"nfs", "music/2"}: 1})
+	found, summary := f.check(Options{Now: later, Delete: true})
+	wantLines(t, "the right one", summarize(found), []string{"missing-body " + onS3 + "5 deleted", "orphan-body music/1", "orphan-body music/2"})
+	if summary.Skipped > 0 || summary.Unchecked > 0 {
+		t.Errorf("%+v", summary)
 	}
 }
 

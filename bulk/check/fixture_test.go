@@ -276,7 +276,7 @@ func summarize(found []Finding) (lines []string) {
 		if x.Action != "" {
 			line += " " + x.Action
 		}
-		if x.Error != "" {
+		if x.Error != "" && !strings.Contains(x.Error, " may ") { // it was left alone on purpose
 			line += " " + x.Error
 		}
 		lines = append(lines, line)

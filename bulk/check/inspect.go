@@ -28,9 +28,10 @@ type inspector struct {
 
 // look is one thing to look at, named for the case that this fails.
 type look struct {
-	what string
-	at   uint64 // where a check has to begin that is to meet it again
-	do   func(ctx context.Context) error
+	what  string
+	paths int
+	at    uint64 // where a check has to begin that is to meet it again
+	do    func(ctx context.Context) error
 }
 
 func newInspector(r *run, ctx context.Context) *inspector {
@@ -63,7 +64,11 @@ func (i *inspector) look(ctx context.Context, l look) error {
 	if errors.Is(err, metadata.ErrUnavailable) {
 		return err
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, errLeftOut) || i.r.silent(ctx, err):
+		i.r.skip(l.paths)
+	default:
 		i.r.unchecked(l.what, err)
 	}
 	i.count(l.at, -1)
@@ -91,10 +96,10 @@ func (i *inspector) next() uint64 {
 }
 
 // send hands something to the workers, once one of them is free.
-func (i *inspector) send(what string, at uint64, do func(ctx context.Context) error) error {
+func (i *inspector) send(what string, paths int, at uint64, do func(ctx context.Context) error) error {
 	i.count(at, 1)
 	select {
-	case i.looks <- look{what, at, do}:
+	case i.looks <- look{what, paths, at, do}:
 		return i.r.stopped(i.ctx)
 	case <-i.ctx.Done():
 		return i.ctx.Err()
@@ -110,7 +115,7 @@ func (i *inspector) wait() error {
 // name has everything of a name looked at, and what its live row has for a
 // body read where contents are asked for.
 func (i *inspector) name(at uint64, name string, read bool) error {
-	return i.send(name, at, func(ctx context.Context) error {
+	return i.send(name, 1, at, func(ctx context.Context) error {
 		err := i.r.inspect(ctx, name)
 		if !read || !i.r.Contents || errors.Is(err, metadata.ErrUnavailable) || errors.Is(err, backends.ErrUnavailable) {
 			return err
@@ -122,7 +127,7 @@ func (i *inspector) name(at uint64, name string, read bool) error {
 
 // lost has a row looked at that no operation finds.
 func (i *inspector) lost(at uint64, row metadata.Stored, kind Kind) error {
-	return i.send(row.Name, at, func(ctx context.Context) error {
+	return i.send(row.Name, 1, at, func(ctx context.Context) error {
 		if err := i.r.inspectLost(ctx, row, kind); err != nil || !i.r.Contents || !row.Live() {
 			return err
 		}
@@ -132,15 +137,15 @@ func (i *inspector) lost(at uint64, row metadata.Stored, kind Kind) error {
 
 // contents has a body read.
 func (i *inspector) contents(at uint64, name string) error {
-	return i.send(name, at, func(ctx context.Context) error { return i.r.readBody(ctx, name) })
+	return i.send(name, 1, at, func(ctx context.Context) error { return i.r.readBody(ctx, name) })
 }
 
 // orphans has bodies without a row looked at.
 func (i *inspector) orphans(at uint64, s *store, paths []string) error {
-	return i.send(paths[0], at, func(ctx context.Context) error { return i.r.inspectOrphans(ctx, s, paths) })
+	return i.send(paths[0], len(paths), at, func(ctx context.Context) error { return i.r.inspectOrphans(ctx, s, paths) })
 }
 
 // twins has rows looked at whose names differ in case only.
 func (i *inspector) twins(group []twin) error {
-	return i.send("case twins", 1<<32, func(ctx context.Context) error { return i.r.inspectTwins(ctx, group) })
+	return i.send("case twins", len(group), 1<<32, func(ctx context.Context) error { return i.r.inspectTwins(ctx, group) })
 }

@@ -46,13 +46,7 @@ func (r *run) list(ctx context.Context) error {
 			return nil
 		})
 	}
-	err := group.Wait()
-	for _, s := range r.stores {
-		if s.same == s && s.failed == nil {
-			r.up = append(r.up, s.Backend)
-		}
-	}
-	return err
+	return group.Wait()
 }
 
 // spoolError is one of ours, not of the store.

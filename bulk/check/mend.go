@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cluster"
@@ -26,19 +25,24 @@ func (r *run) inspect(ctx context.Context, name string) error {
 	if err := r.relocate(ctx, s); err != nil {
 		return err
 	}
+	asked, err := r.asked(ctx, name)
+	if err != nil {
+		return err
+	}
+	incomplete := r.incomplete(ctx, s, asked)
 	var faults []fault
-	err = r.c.ExamineLocked(ctx, name, r.up, func(l *cluster.Locked) (err error) {
+	err = r.c.ExamineLocked(ctx, name, asked, func(l *cluster.Locked) (err error) {
 		if err := r.told(l.Subject); err != nil {
 			return err
 		}
-		faults, err = r.mendAll(l)
+		faults, err = r.mendAll(l, incomplete)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	for _, f := range faults {
-		if f.Kind == StrayBody && r.allows(f.Fix) {
+		if f.Kind == StrayBody && r.allows(f.Fix) && f.Error == "" {
 			if err := r.deleteStray(ctx, &f); err != nil {
 				return err
 			}
@@ -57,6 +61,7 @@ func (r *run) deleteStray(ctx context.Context, f *fault) error {
 	case errors.As(err, &database) || ctx.Err() != nil:
 		return err
 	case err != nil:
+		r.silent(ctx, err)
 		f.Error = err.Error()
 	default:
 		f.Action = r.deleted(f.place.Store)
@@ -75,16 +80,24 @@ func (r *run) deleted(b backends.Backend) string {
 // examine looks at a name. That a store where readers look cannot tell is an
 // error; of the others it means that the check is less sure.
 func (r *run) examine(ctx context.Context, name string) (cluster.Subject, error) {
-	s, err := r.c.Examine(ctx, name, r.up)
+	asked, err := r.asked(ctx, name)
+	if err != nil {
+		return cluster.Subject{}, err
+	}
+	s, err := r.c.Examine(ctx, name, asked)
 	if err != nil {
 		return s, err
 	}
-	if home, from := r.homes(name); reachable(home, from) {
-		if here, _ := split(s.Bodies, home, from); len(here) == 0 {
-			r.suspectAny(ctx, home, from)
-		}
+	for _, err := range s.Failed {
+		r.silent(ctx, err)
 	}
-	return s, r.told(s)
+	if err := r.told(s); err != nil {
+		return s, err
+	}
+	if r.unfounded(ctx, s) {
+		return s, errLeftOut
+	}
+	return s, nil
 }
 
 // told returns why a store where readers look could not tell.
@@ -98,14 +111,18 @@ func (r *run) told(s cluster.Subject) error {
 }
 
 // mendAll mends what is allowed of a name, one thing after the other since one
-// may settle or bring to light another, and returns all of it.
-func (r *run) mendAll(l *cluster.Locked) (all []fault, err error) {
+// may settle or bring to light another, and returns all of it. Incomplete is why
+// what is missing may not be.
+func (r *run) mendAll(l *cluster.Locked, incomplete string) (all []fault, err error) {
 	const most = 10 // there are fewer kinds that one name can have
 	for range most {
 		faults := r.diagnose(l.Subject)
 		mended := false
-		for _, f := range faults {
-			if !r.allows(f.Fix) || !r.certain(f.Kind, l.Subject) || f.Kind == MisplacedBody || f.Kind == StrayBody {
+		for i, f := range faults {
+			if !r.allows(f.Fix) || f.Kind == MisplacedBody {
+				continue
+			}
+			if faults[i].Error = r.uncertain(f, l.Failed, incomplete); faults[i].Error != "" || f.Kind == StrayBody {
 				continue
 			}
 			if f.Action, err = r.mend(l, f); err != nil {
@@ -124,11 +141,22 @@ func (r *run) mendAll(l *cluster.Locked) (all []fault, err error) {
 	return all, nil
 }
 
-// certain reports whether a kind may be acted on although there are stores that
-// could not tell: what is missing, or has the right size, may lie there.
-func (r *run) certain(k Kind, s cluster.Subject) bool {
-	return k != MissingBody && k != WrongSize || len(s.Failed) == 0 &&
-		!slices.ContainsFunc(r.stores, func(s *store) bool { return s.same.failed != nil })
+// uncertain says why a fault is not mended although it may be, "" for no reason:
+// what is missing, or has the right size, may lie on a store that cannot tell,
+// and what lies on one that is not the rows' may be somebody else's.
+func (r *run) uncertain(f fault, failed map[backends.Backend]error, incomplete string) string {
+	switch f.Kind {
+	case MissingBody, WrongSize:
+		for _, err := range failed {
+			return "its body may lie where nobody can look: " + err.Error()
+		}
+		return incomplete
+	case StrayBody:
+		if s := r.storeOf(f.place.Store); !s.cleared.Load() {
+			return "it may be somebody else's, since " + s.Name + " has none of the bodies of its rows"
+		}
+	}
+	return ""
 }
 
 // mend does what a fault takes and says what it did.
@@ -159,7 +187,7 @@ func (r *run) relocate(ctx context.Context, s cluster.Subject) error {
 	}
 	for range attempts {
 		for _, f := range r.diagnose(s) {
-			if f.Kind != MisplacedBody {
+			if f.Kind != MisplacedBody || !r.clear(ctx, r.storeOf(f.place.Store)) {
 				continue
 			}
 			err := r.c.Relocate(ctx, f.row, f.place)

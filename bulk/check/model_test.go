@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +50,11 @@ func TestJoinAgainstModel(t *testing.T) {
 	f := newFixture(t, "sqlite", false)
 	f.putRows(f.row("var/there is always a row", 1))
 	f.putBodies(bodies{{"nfs", "var/there is always a row"}: 1})
+	// A tree without anything in it cannot be told from a share that is not
+	// mounted, while its last bodies are deleted too.
+	if err := os.Mkdir(filepath.Join(f.settings.NFS[past].MountPointPath, "lost+found"), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		rows, placed := draw(t, f)
 		t.Cleanup(func() { f.clear(rows, placed) })

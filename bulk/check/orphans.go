@@ -91,6 +91,9 @@ type orphan struct {
 // inspectOrphans looks again at bodies of one store that no row named, and
 // deletes or tells them.
 func (r *run) inspectOrphans(ctx context.Context, s *store, paths []string) error {
+	if !r.answers(ctx, s) {
+		return errLeftOut
+	}
 	paths, err := r.withoutRow(ctx, paths)
 	if err != nil {
 		return err
@@ -102,6 +105,7 @@ func (r *run) inspectOrphans(ctx context.Context, s *store, paths []string) erro
 	if err != nil {
 		return err
 	}
+	ours := !r.Delete || len(found) == 0 || r.clear(ctx, s)
 	var doomed []orphan
 	for _, o := range found {
 		f := Finding{Kind: OrphanBody, Name: o.path, Backend: s.Name, Fix: Delete,
@@ -112,6 +116,9 @@ func (r *run) inspectOrphans(ctx context.Context, s *store, paths []string) erro
 			return err
 		case !known:
 			f.Fix, f.Detail = Nothing, f.Detail+"; no row is in its directory, so that it may be somebody else's"
+			r.found(f)
+		case !ours:
+			f.Fix, f.Detail = Nothing, f.Detail+"; the backend has none of the bodies of its rows, so that it may be somebody else's"
 			r.found(f)
 		case r.Delete:
 			doomed = append(doomed, o)

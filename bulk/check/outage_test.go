@@ -196,8 +196,8 @@ func TestYoungBodiesAreSpared(t *testing.T) {
 
 func TestSides(t *testing.T) {
 	f := newFixture(t, "sqlite", false)
-	f.putRows(f.row(onNFS+"missing", 1))
-	f.putBodies(bodies{{"nfs", onNFS + "orphan"}: 1})
+	f.putRows(f.row(onNFS+"missing", 1), f.row(onNFS+"sound", 1))
+	f.putBodies(bodies{{"nfs", onNFS + "orphan"}: 1, {"nfs", onNFS + "sound"}: 1})
 	for _, test := range []struct {
 		options Options
 		want    []string

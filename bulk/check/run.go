@@ -34,7 +34,6 @@ type run struct {
 	read    atomic.Int64
 
 	stores []*store
-	up     []backends.Backend // of the stores that could be listed
 	bodies *spool
 	loose  *spool // bodies that no row named
 	looked bool   // those were looked at
@@ -55,9 +54,9 @@ type store struct {
 	same   *store // itself, or that of which this is another name
 	failed error  // it could not be listed, or not to the end
 
-	holds   atomic.Bool // a body was listed
-	looked  sync.Once   // whether it is trusted
-	trusted atomic.Bool // a body that it does not have is missing
+	holds atomic.Bool // a body was listed
+	belief
+	outage outage
 }
 
 func newRun(c *cluster.Cluster, o Options) *run {

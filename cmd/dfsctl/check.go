@@ -52,10 +52,15 @@ checksum that the store keeps; on NFS and other S3 services, which are not asked
 for theirs, that every byte can be read. It also compares the times that S3 does
 not tell in a listing.
 
-A backend that cannot be listed is named, and nothing is said about its paths.
-So is one without a body of any of its live rows, which is what a share that is
-not mounted or a wrong bucket looks like: these rows are counted and left alone,
-unless --accept-loss says that their bodies are lost.
+A backend that cannot be listed, or that falls silent later, is named once, and
+nothing is said about its paths. So is one that has none of the bodies of its
+rows, by name and size, however few these are, which is what a share that is not
+mounted, another's share or a wrong bucket looks like: these rows are counted
+and left alone, nothing on it is deleted, and no row of another backend is
+expired, since its body may lie on the right one. --accept-loss says that the
+bodies are lost indeed. Bodies that lie elsewhere are moved to a backend that is
+empty, as one is that the rules have just named, but not to one that holds what
+is another's.
 
 Where a backend has a Trash among its settings, what --delete takes from it moves
 there, which is told as trashed: dfsctl trash ls, restore and empty know it.
@@ -174,7 +179,7 @@ func (r *bulkRun) finishCheck(ctx context.Context, s check.Summary, took time.Du
 			return err
 		}
 	} else {
-		a.printf("%s, %d bodies in %.1f s, %.0f files/s; %s, %d mended; %d within the grace, %d not checked, %d rows skipped\n",
+		a.printf("%s, %d bodies in %.1f s, %.0f files/s; %s, %d mended; %d within the grace, %d not checked, %d left out\n",
 			plural(s.Rows, "row"), s.Bodies, full.Seconds, full.Rate, plural(s.Found, "finding"), s.Mended, s.Young, s.Unchecked, s.Skipped)
 		a.printf("%s", of.tail())
 	}
