@@ -171,12 +171,18 @@ func newInfo(path string, st *unix.Stat_t) backends.Info {
 		Path:    path,
 		Size:    st.Size,
 		ModTime: time.Unix(st.Mtim.Unix()).Truncate(time.Second),
-		// Whoever sets a time sets whole seconds, as this package and PHP's touch do.
-		Kept:    st.Mtim.Nsec == 0,
+		Kept:    kept(int64(st.Mtim.Nsec), int64(st.Ctim.Nsec)),
 		Stored:  time.Unix(st.Ctim.Unix()),
 		Version: version(st),
 	}
 }
+
+// kept tells, by the fractions of both times, a modification time that was set
+// from the one of the last write, as PHP leaves it, which has nothing to do with
+// the row's (contract section 2). Whoever sets a time sets whole seconds, as this
+// package and PHP's touch do. Nobody sets a change time: where that is whole too
+// the file system has no fractions, and nothing can be told.
+func kept(mtimeNano, ctimeNano int64) bool { return mtimeNano == 0 && ctimeNano != 0 }
 
 // version tells bodies apart by inode, change time and size: two bodies that
 // follow each other have different inodes, since the old one still exists

@@ -195,7 +195,7 @@ func (w *treeWalk) tell(path string, st fileStat, staged bool) (err error) {
 	} else {
 		err = w.visit(backends.Info{
 			Path: path, Size: st.size, Stored: st.changed,
-			ModTime: time.Unix(st.mtime, 0), Kept: st.mtimeNano == 0,
+			ModTime: time.Unix(st.mtime, 0), Kept: kept(int64(st.mtimeNano), int64(st.changed.Nanosecond())),
 		})
 	}
 	if err != nil {
