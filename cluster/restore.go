@@ -78,7 +78,10 @@ func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row
 	if err != nil {
 		return row, err
 	}
-	// Its place in the trash is given up later where it cannot be now.
+	// Its place in the trash is given up later where it cannot be now. Who gives
+	// up in the middle of that would leave an entry without a body.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendTimeout)
+	defer cancel()
 	_, err = c.RemoveTrash(ctx, []metadata.Trashed{t})
 	return row, err
 }

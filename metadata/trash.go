@@ -1,7 +1,9 @@
 package metadata
 
 import (
+	"bytes"
 	"context"
+	"crypto/md5"
 	"database/sql"
 	"iter"
 	"maps"
@@ -141,39 +143,79 @@ func (f TrashFilter) selects(t Trashed) bool {
 
 // Trash yields what is in the trash by the tables, pending entries included,
 // in the order of the hashes of the names and then of the stamps. Between pages
-// no connection is held.
+// no connection is held. A name is found by the indexes, unless 100,000 or more
+// lie below it; then the whole table is read.
 func (s *Store) Trash(ctx context.Context, filter TrashFilter) iter.Seq2[Trashed, error] {
 	return func(yield func(Trashed, error) bool) {
-		if err := s.NeedTrash(ctx); err != nil {
-			yield(Trashed{}, err)
-			return
-		}
-		hash, stamp := "", ""
-		for {
-			page, err := s.trashPage(ctx, hash, stamp)
-			if err != nil {
-				yield(Trashed{}, err)
-				return
+		pages, err := s.trashPages(ctx, filter.Name)
+		for more := err == nil; more; {
+			var page []Trashed
+			if page, more, err = pages(ctx); err != nil {
+				break
 			}
 			for _, t := range page {
 				if filter.selects(t) && !yield(t, nil) {
 					return
 				}
 			}
-			if len(page) < defaultPageSize {
-				return
-			}
-			last := page[len(page)-1]
-			hash, stamp = Hash(last.Name), last.Stamp
+		}
+		if err != nil {
+			yield(Trashed{}, err)
 		}
 	}
 }
 
-func (s *Store) trashPage(ctx context.Context, hash, stamp string) (page []Trashed, err error) {
+// trashPages returns what fetches, call by call, the entries of a name and below
+// it, or more, and tells whether others may follow.
+func (s *Store) trashPages(ctx context.Context, name string) (func(context.Context) ([]Trashed, bool, error), error) {
+	if err := s.NeedTrash(ctx); err != nil {
+		return nil, err
+	}
+	if name != "" {
+		seeds, few, err := s.trashSeeds(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if few {
+			return func(ctx context.Context) ([]Trashed, bool, error) {
+				size := min(len(seeds), chunkSize)
+				clause, args := where(inHashes(seeds[:size]))
+				page, err := s.trashPage(ctx, clause+" ORDER BY `name_hash`, `stamp`", args...)
+				seeds = seeds[size:]
+				return page, len(seeds) > 0, err
+			}, nil
+		}
+	}
+	hash, stamp := "", ""
+	return func(ctx context.Context) ([]Trashed, bool, error) {
+		page, err := s.trashPage(ctx, " WHERE `name_hash` > ? OR (`name_hash` = ? AND `stamp` > ?)"+
+			" ORDER BY `name_hash`, `stamp` LIMIT ?", hash, hash, stamp, defaultPageSize)
+		if len(page) > 0 {
+			last := page[len(page)-1]
+			hash, stamp = Hash(last.Name), last.Stamp
+		}
+		return page, len(page) == defaultPageSize, err
+	}, nil
+}
+
+// trashSeeds returns the hashes of a name and of the names below it that are in
+// the trash, in order. It reports false if they are too many.
+func (s *Store) trashSeeds(ctx context.Context, name string) (seeds [][16]byte, few bool, err error) {
+	defer s.observed(ctx, "trash", &err)()
+	clause, args := where(s.dialect.hasPrefix("`name`", s.schema.Load().tables[trashTable].columns["name"].charset, name+"/"))
+	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
+		seeds, few, err = selectHashes(ctx, s.pools.read, "SELECT `name_hash` FROM "+quoted(trashTable)+clause+" LIMIT ?", append(args, maxSeeds+1)...)
+		return true, s.wrap("list", trashTable, err)
+	})
+	seeds = append(seeds, md5.Sum([]byte(name)))
+	slices.SortFunc(seeds, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+	return slices.Compact(seeds), few && len(seeds) <= maxSeeds, err
+}
+
+func (s *Store) trashPage(ctx context.Context, clause string, args ...any) (page []Trashed, err error) {
 	defer s.observed(ctx, "trash", &err)()
 	err = s.retry(ctx, func(ctx context.Context) (bool, error) {
-		page, err = selectTrash(ctx, s.pools.read, " WHERE `name_hash` > ? OR (`name_hash` = ? AND `stamp` > ?)"+
-			" ORDER BY `name_hash`, `stamp` LIMIT ?", hash, hash, stamp, defaultPageSize)
+		page, err = selectTrash(ctx, s.pools.read, clause, args...)
 		return true, s.wrap("list", trashTable, err)
 	})
 	return page, err

@@ -1,10 +1,12 @@
 package metadata
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -82,13 +84,21 @@ func TestTrashFilter(t *testing.T) {
 			all = append(all, entry)
 		}
 		all = append(all, trashedTest("var/dirt", "2026-11-21", false), trashedTest("var/dir", "2026-11-21", false))
+		for _, rest := range []string{"\U0001F600", "\x01", "\uffff", "a/b", "A/B", "%"} {
+			all = append(all, trashedTest("var/d_r/"+rest, "2026-11-21", false))
+		}
 		updateTest(t, s, func(tx *Tx) error { return tx.AddTrash(all...) })
 		for _, test := range []struct {
 			filter TrashFilter
 			want   int
 		}{
 			{TrashFilter{}, len(all)},
-			{TrashFilter{Name: "var/dir"}, len(all) - 1},
+			{TrashFilter{Name: "var/dir"}, len(all) - 7},
+			{TrashFilter{Name: "var/d_r"}, 6},
+			{TrashFilter{Name: "var/d_r/a"}, 1},
+			{TrashFilter{Name: "var/d_r/%"}, 1},
+			{TrashFilter{Name: "var"}, len(all)},
+			{TrashFilter{Name: "none"}, 0},
 			{TrashFilter{Name: "var/dir/5"}, 2},
 			{TrashFilter{Before: time.Unix(1010, 0)}, 10},
 			{TrashFilter{Name: "var/dir/5", Before: time.Unix(1011, 0)}, 1},
@@ -101,8 +111,31 @@ func TestTrashFilter(t *testing.T) {
 			if len(got) != test.want || len(seen) != test.want {
 				t.Errorf("%+v selects %d, %d of them different, want %d", test.filter, len(got), len(seen), test.want)
 			}
+			inOrder := slices.IsSortedFunc(got, func(a, b Trashed) int {
+				return cmp.Or(strings.Compare(Hash(a.Name), Hash(b.Name)), strings.Compare(a.Stamp, b.Stamp))
+			})
+			if !inOrder {
+				t.Errorf("%+v is not in order", test.filter)
+			}
 		}
 	})
+}
+
+// TestTrashByIndex: what is below a name is found by an index.
+func TestTrashByIndex(t *testing.T) {
+	s := createTest(t, mysqlTestConfig(t))
+	var all []Trashed
+	for i := range 3000 {
+		all = append(all, trashedTest(fmt.Sprintf("var/dir%d/a", i), "2026-11-21", false))
+	}
+	updateTest(t, s, func(tx *Tx) error { return tx.AddTrash(all...) })
+	before := rowsRead(t, s)
+	if got := listTrash(t, s, TrashFilter{Name: "var/dir77"}); len(got) != 1 {
+		t.Errorf("listed %+v", got)
+	}
+	if read := rowsRead(t, s) - before; read > 500 { // other tests use the server too
+		t.Errorf("the server read %d rows of %d", read, len(all))
+	}
 }
 
 func TestTrashNeedsItsTable(t *testing.T) {

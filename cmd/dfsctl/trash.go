@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -15,6 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/metadata"
 )
 
@@ -42,10 +42,10 @@ func newTrashJSON(t metadata.Trashed) trashJSON {
 func newTrashLs(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "ls [PATH...]", Short: "List what is in the trash", Args: arguments(0, -1),
-		Long: `List the purged files whose contents are in the trash of their backends, all or
-those at PATH and below it. One path may be there several times: its stamp, the
-day of the purge, tells them apart. Where a backend has no Trash among its
-settings a purge deletes at once.`,
+		Long: `List the files whose contents a purge, or a check --delete, has moved into the
+trash of their backends, all or those at PATH and below it. One path may be there
+several times: its stamp, the day of the purge, tells them apart. Where a backend
+has no Trash among its settings contents are deleted at once.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTrash(cmd.Context(), args, func(s session, files iter.Seq2[metadata.Trashed, error]) error {
 				return a.listTrash(files)
@@ -91,19 +91,26 @@ func (a *app) printTrash(files []metadata.Trashed) {
 
 func newTrashRestore(a *app) *cobra.Command {
 	var stamp string
+	var flags bulkFlags
 	c := &cobra.Command{
 		Use: "restore PATH...", Short: "Bring purged files back", Args: arguments(1, -1),
 		Long: `Bring back the files at each PATH and below it from the trash, with the scope,
 type and time that they had: of each the one that was purged last, or the one of
 --stamp. A file that exists is never replaced: the exit code is 1, after all
-others are restored. With --json one document for each file.`,
+others are restored. What was restored stays so: the same command goes on after
+an interruption. With --json one document for each file, with "error" for one
+that is not restored, and at the end {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
 			return a.withTrash(cmd.Context(), args, func(s session, files iter.Seq2[metadata.Trashed, error]) error {
-				return a.restore(cmd.Context(), s, args, latest(files, stamp))
+				return a.restore(cmd.Context(), s, args, latest(files, stamp), flags)
 			})
 		},
 	}
 	c.Flags().StringVar(&stamp, "stamp", "", "`STAMP` of the purge, as ls shows it")
+	flags.add(c, "files")
 	return c
 }
 
@@ -133,37 +140,61 @@ func latest(files iter.Seq2[metadata.Trashed, error], stamp string) iter.Seq2[me
 	}
 }
 
-func (a *app) restore(ctx context.Context, s session, paths []string, files iter.Seq2[metadata.Trashed, error]) error {
-	var failed problems
-	restored := 0
-	for t, err := range files {
-		if err != nil {
-			return append(failed, err)
+// trashRun is a bulk operation on the trash, which tells no more than how many
+// files it has done.
+func (a *app) trashRun(verb string, flags bulkFlags) (*bulkRun, bulk.TrashOptions) {
+	r := &bulkRun{a: a, verb: verb, mode: flags.progress, progress: new(bulk.Progress)}
+	r.tell = r.printTrash
+	return r, bulk.TrashOptions{Limits: flags.limits, Progress: r.progress}
+}
+
+// trashSummary is how it went, as JSON shows it.
+type trashSummary struct {
+	summary
+	Restored *int64 `json:"restored,omitempty"`
+	Removed  *int64 `json:"removed,omitempty"`
+}
+
+func (r *bulkRun) printTrash(s summary, _ error) error {
+	if r.a.json {
+		full := trashSummary{summary: s}
+		if r.verb == "restored" {
+			full.Restored = &s.Done
+		} else {
+			full.Removed = &s.Done
 		}
-		row, err := s.Restore(ctx, t)
-		if err != nil {
-			if ctx.Err() != nil {
-				return &stoppedError{fmt.Sprintf("restored %s so far; the same command goes on", plural(int64(restored), "file"))}
-			}
-			failed = append(failed, err)
-			continue
-		}
-		restored++
-		if err := a.printRow(s, row, "restored %s", row.Name); err != nil {
-			return err
-		}
+		return r.a.printJSON(map[string]trashSummary{"summary": full})
 	}
-	switch {
-	case len(failed) > 0:
-		return failed
-	case restored == 0:
-		return &metadata.Error{Op: "restore", Subject: strings.Join(paths, " "), Kind: fs.ErrNotExist, Hint: "nothing of it is in the trash"}
+	failed, pace := "", ""
+	if s.Failed > 0 {
+		failed = fmt.Sprintf("; %d failed", s.Failed)
 	}
+	if s.Seconds >= 1 {
+		pace = "; " + s.pace()
+	}
+	r.a.printf("%s %s, %s%s%s\n", r.verb, plural(s.Done, "file"), plural(s.Bytes, "byte"), failed, pace)
 	return nil
+}
+
+func (a *app) restore(ctx context.Context, s session, paths []string, files iter.Seq2[metadata.Trashed, error], flags bulkFlags) error {
+	r, options := a.trashRun("restored", flags)
+	err := r.run(ctx, func(ctx context.Context) error {
+		return bulk.Restore(ctx, s.Cluster, files, options, func(row metadata.Row) error {
+			if err := a.printRow(s, row, "restored %s", row.Name); err != nil {
+				return err
+			}
+			return a.stdout.Flush()
+		})
+	})
+	if err == nil && r.progress.Snapshot().Total() == 0 {
+		err = &metadata.Error{Op: "restore", Subject: strings.Join(paths, " "), Kind: fs.ErrNotExist, Hint: "nothing of it is in the trash"}
+	}
+	return err
 }
 
 func newTrashEmpty(a *app) *cobra.Command {
 	var older ageFlag
+	var flags bulkFlags
 	c := &cobra.Command{
 		Use: "empty [PATH...]", Short: "Remove what is in the trash for good", Args: arguments(0, -1),
 		Long: `Remove files from the trash for good, all or those at PATH and below it. What was
@@ -171,6 +202,9 @@ removed stays removed: the same command goes on after an interruption. With
 --json one document for each file, with "error" for one that stays, and at the
 end {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
 			var before time.Time
 			if older > 0 {
 				before = time.Now().Add(-time.Duration(older))
@@ -180,59 +214,38 @@ end {"summary": {...}}.`,
 				return err
 			}
 			return a.withCluster(cmd.Context(), func(s session) error {
-				return a.emptyTrash(cmd.Context(), s, names, before)
+				return a.emptyTrash(cmd.Context(), s, names, before, flags)
 			})
 		},
 	}
 	c.Flags().Var(&older, "older-than", "only what was purged at least `AGE` ago, such as 30d or 12h")
+	flags.addUnpaced(c, "batches of a thousand files")
 	return c
 }
 
-func (a *app) emptyTrash(ctx context.Context, s session, names []string, before time.Time) error {
-	var summary struct {
-		Removed int64 `json:"removed"`
-		Failed  int64 `json:"failed"`
-		Bytes   int64 `json:"bytes"`
-	}
-	for _, name := range names {
-		for batch, err := range s.EmptyTrash(ctx, metadata.TrashFilter{Name: name, Before: before}) {
-			for _, t := range batch.Removed {
-				summary.Removed++
-				summary.Bytes += t.Size
-				if a.json {
-					err = errors.Join(err, a.printJSON(newTrashJSON(t)))
+func (a *app) emptyTrash(ctx context.Context, s session, names []string, before time.Time, flags bulkFlags) error {
+	r, options := a.trashRun("removed", flags)
+	return r.run(ctx, func(ctx context.Context) error {
+		// What a killed purge announced and never moved goes too.
+		files := each(names, func(name string) iter.Seq2[metadata.Trashed, error] {
+			return s.Metadata().Trash(ctx, metadata.TrashFilter{Name: name, Before: before})
+		})
+		return bulk.EmptyTrash(ctx, s.Cluster, files, options, func(removed []metadata.Trashed) error {
+			for _, t := range removed {
+				if !a.json {
+					break
+				}
+				if err := a.printJSON(newTrashJSON(t)); err != nil {
+					return err
 				}
 			}
-			for location, why := range batch.Failed {
-				summary.Failed++
-				a.note("%q stays: %v", location, why)
-				if a.json {
-					err = errors.Join(err, a.printJSON(map[string]string{"location": location, "error": why.Error()}))
-				}
-			}
-			if err != nil && ctx.Err() != nil {
-				return &stoppedError{fmt.Sprintf("removed %s so far; the same command goes on", plural(summary.Removed, "file"))}
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	if a.json {
-		if err := a.printJSON(map[string]any{"summary": summary}); err != nil {
-			return err
-		}
-	} else {
-		a.printf("removed %s, %s\n", plural(summary.Removed, "file"), plural(summary.Bytes, "byte"))
-	}
-	if summary.Failed > 0 {
-		return fmt.Errorf("%s could not be removed", plural(summary.Failed, "file"))
-	}
-	return nil
+			return a.stdout.Flush()
+		})
+	})
 }
 
-// cleanNames cleans paths; none stands for all that there is, which is the name
-// "".
+// cleanNames cleans paths and leaves out those below another of them; none
+// stands for all that there is, which is the name "".
 func cleanNames(paths []string) ([]string, error) {
 	if len(paths) == 0 {
 		return []string{""}, nil
@@ -245,7 +258,12 @@ func cleanNames(paths []string) ([]string, error) {
 		}
 		names[i] = name
 	}
-	return names, nil
+	all := slices.Clone(names)
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(all, func(other string) bool { return strings.HasPrefix(name, other+"/") })
+	})
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // withTrash calls do with what is in the trash at paths and below them.
@@ -255,16 +273,23 @@ func (a *app) withTrash(ctx context.Context, paths []string, do func(session, it
 		return err
 	}
 	return a.withCluster(ctx, func(s session) error {
-		return do(s, func(yield func(metadata.Trashed, error) bool) {
-			for _, name := range names {
-				for t, err := range s.Trash(ctx, metadata.TrashFilter{Name: name}) {
-					if !yield(t, err) || err != nil {
-						return
-					}
+		return do(s, each(names, func(name string) iter.Seq2[metadata.Trashed, error] {
+			return s.Trash(ctx, metadata.TrashFilter{Name: name})
+		}))
+	})
+}
+
+// each yields what is in the trash of each name, up to the first error.
+func each(names []string, of func(name string) iter.Seq2[metadata.Trashed, error]) iter.Seq2[metadata.Trashed, error] {
+	return func(yield func(metadata.Trashed, error) bool) {
+		for _, name := range names {
+			for t, err := range of(name) {
+				if !yield(t, err) || err != nil {
+					return
 				}
 			}
-		})
-	})
+		}
+	}
 }
 
 // ageFlag is a duration that may be given in days.

@@ -138,5 +138,6 @@ CREATE TABLE IF NOT EXISTS `ezdfs_trash` (
   `location` TEXT NOT NULL,
   `trashed` BIGINT NOT NULL,
   `pending` TINYINT NOT NULL DEFAULT 0,
-  PRIMARY KEY (`name_hash`, `stamp`)
+  PRIMARY KEY (`name_hash`, `stamp`),
+  KEY `ezdfs_trash_name` (`name`(250))
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

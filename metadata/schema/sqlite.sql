@@ -111,3 +111,4 @@ CREATE TABLE IF NOT EXISTS `ezdfs_trash` (
   `pending` TINYINT NOT NULL DEFAULT 0,
   PRIMARY KEY (`name_hash`, `stamp`)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS `ezdfs_trash_name` ON `ezdfs_trash` (`name`);
