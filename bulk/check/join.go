@@ -276,14 +276,25 @@ func (r *run) sound(row metadata.Row, bodies []body) bool {
 	if !row.Live() {
 		return len(bodies) == 0 || len(bodies) == 1 && r.stores[bodies[0].store] == home
 	}
-	if len(bodies) != 1 {
+	return r.soundBodies(row, bodies, home, from)
+}
+
+// soundBodies reports whether the only body of a live row, or that on each store
+// of a migration, is the row's as far as a listing tells. One that only the old
+// store has another size of was written anew since.
+func (r *run) soundBodies(row metadata.Row, bodies []body, home, from *store) bool {
+	if len(bodies) == 0 || len(bodies) > 2 || len(bodies) == 2 && from == nil {
 		return false
 	}
-	b := bodies[0]
-	if s := r.stores[b.store]; s != home && s != from {
-		return false
+	for _, b := range bodies {
+		if s := r.stores[b.store]; s != home && s != from {
+			return false
+		}
+		if b.size != row.Size || b.kept && max(b.mtime, 1) != row.MTime {
+			return false
+		}
 	}
-	return b.size == row.Size && (!b.kept || max(b.mtime, 1) == row.MTime)
+	return true
 }
 
 // halfExpired reports whether a row says both that it has expired and that it
