@@ -8,7 +8,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/ezdfs/cluster"
@@ -199,22 +198,4 @@ func (z *clusterizer) remove(item cluster.Item, row metadata.Row) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		z.progress.Fail(item.Path, fmt.Errorf("stored, but not removed: %w", err))
 	}
-}
-
-// ScopeOf tells the scope of a storage file from its path as the legacy's
-// clusterize does: images, media (audio and video among the originals) and
-// other binary files. It returns "" where the path tells nothing.
-func ScopeOf(path, storageDir string) string {
-	_, rest, ok := strings.Cut(path, "/"+storageDir+"/")
-	switch {
-	case !ok:
-		return ""
-	case strings.HasPrefix(rest, "images"):
-		return "image"
-	case strings.HasPrefix(rest, "original/video/"), strings.HasPrefix(rest, "original/audio/"):
-		return "mediafile"
-	case strings.HasPrefix(rest, "original/"):
-		return "binaryfile"
-	}
-	return ""
 }

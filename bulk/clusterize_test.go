@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/metadata"
 )
 
 var siteFiles = map[string]string{
@@ -26,8 +27,10 @@ var siteFiles = map[string]string{
 	"var/site/storage/images/0":                   "0",
 }
 
+var siteLayout = metadata.Layout{VarDir: "var/site", CacheDir: "cache", StorageDir: "storage"}
+
 func walk(s string, paths ...string) iter.Seq2[cluster.Item, error] {
-	return Tree(s, paths, TreeOptions{StorageDir: "storage"})
+	return Tree(s, paths, TreeOptions{Layout: siteLayout})
 }
 
 func TestClusterizeAndBack(t *testing.T) {
@@ -40,7 +43,7 @@ func TestClusterizeAndBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		progress := new(Progress)
-		options := TreeOptions{StorageDir: "storage", Skip: []string{filepath.Join(s.Root, "var/mount")}}
+		options := TreeOptions{Layout: siteLayout, Skip: []string{filepath.Join(s.Root, "var/mount")}}
 		source := Tree(s.Root, []string{"var"}, options)
 		if err := Clusterize(t.Context(), c, source, ClusterizeOptions{Progress: progress, Limits: Limits{Workers: 2}}); err != nil {
 			t.Fatal(err)
@@ -265,6 +268,61 @@ func TestTreeRefuses(t *testing.T) {
 	}
 }
 
+// TestTreeThroughLinks: where the site's var is a symbolic link out of the root, files
+// have the names by which the site knows them; what lies behind a link further below
+// is told of, and not taken.
+func TestTreeThroughLinks(t *testing.T) {
+	root, data := filepath.Join(t.TempDir(), "site"), t.TempDir()
+	writeFiles(t, data, map[string]string{"site/storage/images/a.png": "", "elsewhere/b": "", "mount/var/c": ""})
+	writeFiles(t, root, map[string]string{"index.php": ""})
+	for _, link := range [][2]string{
+		{"var", data}, {"var/site/storage/more", "../../elsewhere"}, {"var/site/dangling", "nowhere"},
+		{"var/site/file", "storage/images/a.png"}, {"../alias", "site"}, {"var/site/mnt", "../mount"},
+	} {
+		if err := os.Symlink(link[1], filepath.Join(root, link[0])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		root, path string
+		want, told string
+	}{
+		{root, "var/site", "[var/site/storage/images/a.png]", "[var/site/mnt var/site/storage/more]"},
+		{root, "var/site/storage/images/a.png", "[var/site/storage/images/a.png]", "[]"},
+		{root, "var/site/storage/more", "[var/site/storage/more/b]", "[]"},
+		{root, filepath.Join(root, "var/site/storage/images"), "[var/site/storage/images/a.png]", "[]"},
+		{root, "index.php", "[index.php]", "[]"},
+		{filepath.Join(root, "../alias"), filepath.Join(root, "var/site/storage/images"), "[var/site/storage/images/a.png]", "[]"},
+		{root, filepath.Join(root, "../alias/var/site/storage/images"), "[]", "[]"},
+	} {
+		got, told := []string{}, []string{}
+		options := TreeOptions{NotFollowed: func(path string) { told = append(told, path) }, Skip: []string{filepath.Join(data, "mount")}}
+		for item, err := range Tree(test.root, []string{test.path}, options) {
+			if err != nil {
+				if !strings.Contains(err.Error(), "is not inside the site root") {
+					t.Error(err)
+				}
+				break
+			}
+			if _, err := os.Stat(item.File); err != nil {
+				t.Error(err)
+			}
+			got = append(got, item.Path)
+		}
+		slices.Sort(told)
+		if fmt.Sprint(got) != test.want || fmt.Sprint(told) != test.told {
+			t.Errorf("%s yields %v, tells of %v; want %s, %s", test.path, got, told, test.want, test.told)
+		}
+	}
+	for _, path := range []string{"var/site/mnt", "var/site/mnt/var"} {
+		for _, err := range Tree(root, []string{path}, TreeOptions{Skip: []string{filepath.Join(data, "mount")}}) {
+			if err == nil || !strings.Contains(err.Error(), "own mount") {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+}
+
 func TestTreeYieldsRegularFilesOnly(t *testing.T) {
 	root := t.TempDir()
 	writeFiles(t, root, map[string]string{"var/a": "", "var/sub/b": "", "var/ezfile-tmp.1": "", "outside/c": ""})
@@ -285,14 +343,21 @@ func TestTreeYieldsRegularFilesOnly(t *testing.T) {
 
 func TestScopeOf(t *testing.T) {
 	for path, want := range map[string]string{
-		"var/site/storage/images/a.png":           "image",
-		"var/site/storage/images-versioned/a.png": "image",
-		"var/storage/original/application/a.pdf":  "binaryfile",
-		"var/site/storage/original/audio/a.mp3":   "mediafile",
-		"var/site/storage/packages/a":             "",
-		"var/site/cache/a":                        "",
+		"var/site/storage/images/a.png":                    "image",
+		"var/site/storage/original/video/a.mp4":            "mediafile",
+		"var/site/storage/packages/a":                      "",
+		"var/site/cache/content/full/2-abc.cache":          "viewcache",
+		"var/site/cache/template-block/subtree/1/cache/a":  "template-block",
+		"var/site/cache/user-info/1/user-data-14.cache":    "user-info-cache",
+		"var/site/cache/wildcard/wildcard_abc_index.php":   "wildcard-cache-index",
+		"var/site/cache/classidentifiers_abc.php":          "classidentifiers",
+		"var/site/cache/classattributeidentifiers_abc.php": "classattridentifiers",
+		"var/site/cache/statelimitations_abc.php":          "statelimitations",
+		"var/site/cache/expiry.php":                        "expirycache",
+		"var/site/cache/other":                             "",
+		"var/site/storage/images/cache/content/a.png":      "image",
 	} {
-		if got := ScopeOf(path, "storage"); got != want {
+		if got := ScopeOf(siteLayout, path); got != want {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"example.com/ezdfs/bulk"
+	"example.com/ezdfs/metadata"
 )
 
 func ExampleTree() {
@@ -24,7 +25,7 @@ func ExampleTree() {
 			fmt.Println(err)
 		}
 	}
-	for item, err := range bulk.Tree(root, []string{"var/storage"}, bulk.TreeOptions{StorageDir: "storage"}) {
+	for item, err := range bulk.Tree(root, []string{"var/storage"}, bulk.TreeOptions{Layout: metadata.Layout{StorageDir: "storage"}}) {
 		fmt.Println(item.Path, item.Options.Scope, err)
 	}
 	// Output:

@@ -10,6 +10,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/metadata"
 )
 
 // TreeOptions say which files of a tree to take and what they are.
@@ -17,20 +18,25 @@ type TreeOptions struct {
 	// Scope is the scope of every file; by default ScopeOf tells it from the
 	// path.
 	Scope string
-	// StorageDir is the setting of that name, for ScopeOf.
-	StorageDir string
+	// Layout is that of the site, for ScopeOf.
+	Layout metadata.Layout
 	// Skip are directories not to enter: the mounts of the cluster itself,
 	// which may lie inside the site's tree.
 	Skip []string
 	// Unreadable, when set, is told of a directory that cannot be read, and the
 	// others are walked; else that ends the walk.
 	Unreadable func(path string, err error)
+	// NotFollowed, when set, is told of symbolic links to directories below the
+	// paths, as the site names them.
+	NotFollowed func(path string)
 }
 
 // Tree yields every regular file at or under paths, which are relative to the
-// site root or absolute inside it. A path that is not there, lies outside the
-// root or on a skipped directory is an error. Symbolic links are not followed
-// below paths, as the legacy does not.
+// site root or absolute inside it. A path that is not there, is not inside the
+// root or lies on a skipped directory is an error. Symbolic links that the paths
+// themselves go through are followed, wherever they lead, since many a site's var is
+// one, and files have the names that the site knows them by. Below the paths none
+// is followed, as the legacy does not.
 func Tree(root string, paths []string, options TreeOptions) iter.Seq2[cluster.Item, error] {
 	return func(yield func(cluster.Item, error) bool) {
 		t := &tree{options: options}
@@ -39,12 +45,12 @@ func Tree(root string, paths []string, options TreeOptions) iter.Seq2[cluster.It
 			return
 		}
 		for _, path := range paths {
-			start, err := t.resolve(path)
+			err := t.resolve(path)
 			if err != nil {
 				yield(cluster.Item{}, err)
 				return
 			}
-			err = filepath.WalkDir(start, func(file string, entry fs.DirEntry, err error) error {
+			err = filepath.WalkDir(t.dir, func(file string, entry fs.DirEntry, err error) error {
 				return t.visit(file, entry, err, yield)
 			})
 			if err == filepath.SkipAll {
@@ -60,14 +66,20 @@ func Tree(root string, paths []string, options TreeOptions) iter.Seq2[cluster.It
 
 type tree struct {
 	options TreeOptions
-	root    string
+	root    string // absolute
+	real    string // the same without symbolic links
 	skip    mounts
+
+	// The path that is walked: where it really lies, and its name.
+	dir, name string
 }
 
-// start makes the root and the skipped directories comparable: absolute,
-// without symbolic links.
+// start makes the root and the skipped directories comparable.
 func (t *tree) start(root string) (err error) {
-	if t.root, err = realPath(root); err != nil {
+	if t.root, err = filepath.Abs(root); err != nil {
+		return err
+	}
+	if t.real, err = realPath(root); err != nil {
 		return err
 	}
 	t.skip = realPaths(t.options.Skip)
@@ -105,22 +117,25 @@ func realPath(path string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// resolve returns where a path of the caller lies on disk.
-func (t *tree) resolve(path string) (string, error) {
+// resolve finds out where a path of the caller lies on disk, and its name.
+func (t *tree) resolve(path string) (err error) {
+	full := path
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(t.root, path)
+		full = filepath.Join(t.root, path)
 	}
-	real, err := realPath(path)
-	if err != nil {
-		return "", err
+	if t.dir, err = realPath(full); err != nil {
+		return err
 	}
-	if err := t.skip.check(path, real); err != nil {
-		return "", err
+	if err := t.skip.check(path, t.dir); err != nil {
+		return err
 	}
-	if !inside(t.root, real) {
-		return "", fmt.Errorf("%s is not inside the site root %s", path, t.root)
+	for _, root := range []string{t.root, t.real} {
+		if inside(root, filepath.Clean(full)) {
+			t.name, err = filepath.Rel(root, full)
+			return err
+		}
 	}
-	return real, nil
+	return fmt.Errorf("%s is not inside the site root %s: name it as the site does, through its symbolic link if it is behind one", path, t.root)
 }
 
 func inside(dir, path string) bool {
@@ -146,16 +161,22 @@ func (t *tree) visit(file string, entry fs.DirEntry, err error, yield func(clust
 		}
 		return nil
 	}
-	if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), backends.StagedPrefix) {
-		return nil
-	}
-	rel, err := filepath.Rel(t.root, file)
+	name, err := filepath.Rel(t.dir, file)
 	if err != nil {
 		return err
 	}
-	item := cluster.Item{Path: filepath.ToSlash(rel), File: file}
+	name = filepath.ToSlash(filepath.Join(t.name, name))
+	if entry.Type() == fs.ModeSymlink && t.options.NotFollowed != nil {
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			t.options.NotFollowed(name)
+		}
+	}
+	if !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), backends.StagedPrefix) {
+		return nil
+	}
+	item := cluster.Item{Path: name, File: file}
 	if item.Options.Scope = t.options.Scope; item.Options.Scope == "" {
-		item.Options.Scope = ScopeOf(item.Path, t.options.StorageDir)
+		item.Options.Scope = ScopeOf(t.options.Layout, item.Path)
 	}
 	if !yield(item, nil) {
 		return filepath.SkipAll

@@ -62,7 +62,8 @@ type Source struct {
 	key         string // column by which files are paged
 	byID        bool   // chunks belong to an id and have no offset
 	expires     bool   // there is a column for it
-	described   bool   // there are columns for datatype and scope
+	datatype    string // column, or what stands for it where there is none
+	scope       string // the same
 }
 
 // File is a file of the cluster as its row describes it.
@@ -187,7 +188,13 @@ func (s *Source) inspect(ctx context.Context) error {
 		s.key = "id"
 	}
 	s.expires = files["expired"]
-	s.described = files["datatype"] && files["scope"]
+	s.datatype, s.scope = "''", "''"
+	if files["datatype"] {
+		s.datatype = "datatype"
+	}
+	if files["scope"] {
+		s.scope = "scope"
+	}
 	return nil
 }
 
@@ -271,10 +278,7 @@ func (s *Source) page(ctx context.Context, prefix, after string) (page []File, l
 
 // optional are the columns that not all tables have.
 func (s *Source) optional() string {
-	columns := "'', ''"
-	if s.described {
-		columns = "datatype, scope"
-	}
+	columns := s.datatype + ", " + s.scope
 	if s.expires {
 		return columns + ", expired"
 	}

@@ -3,7 +3,6 @@ package importer
 import (
 	"context"
 	"iter"
-	"strings"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -19,7 +18,7 @@ const bodiesBatch = 200
 type BodiesOptions struct {
 	// Prefix is what the paths begin with.
 	Prefix string
-	// Scope is that of every row; by default ScopeOf tells it.
+	// Scope is that of every row; by default bulk.ScopeOf tells it.
 	Scope string
 	// Cache imports cache files, too. They make themselves anew, and some had
 	// been expired, which without the rows nobody knows: those come back.
@@ -101,7 +100,7 @@ func (m *bodyImport) refuses(path string) Reason {
 func (m *bodyImport) found(info backends.Info) cluster.FoundBody {
 	body := cluster.FoundBody{Info: info, Scope: m.options.Scope}
 	if body.Scope == "" {
-		body.Scope = ScopeOf(m.c.Metadata().Layout(), info.Path)
+		body.Scope = bulk.ScopeOf(m.c.Metadata().Layout(), info.Path)
 	}
 	if m.c.Stores().Route(info.Path).Backend != m.backend {
 		body.Info.Stored = time.Time{} // it may have been replaced where it migrates to: have it looked at
@@ -145,32 +144,4 @@ func (m *bodyImport) count(info backends.Info, result cluster.AdoptResult, took 
 	default:
 		m.progress.Fail(info.Path, result.Err)
 	}
-}
-
-// ScopeOf tells the scope of a file from its path, "" where that tells nothing:
-// of storage files as bulk.ScopeOf does, of cache files by where PHP puts which.
-func ScopeOf(layout metadata.Layout, path string) string {
-	if !layout.Cache(path) {
-		return bulk.ScopeOf(path, layout.StorageDir)
-	}
-	_, rest, _ := strings.Cut(path, layout.CacheDir+"/")
-	for _, kind := range cacheScopes {
-		if strings.HasPrefix(rest, kind.begins) {
-			return kind.scope
-		}
-	}
-	return ""
-}
-
-// cacheScopes are the scopes of cache files by how their paths go on inside the
-// cache directory.
-var cacheScopes = []struct{ begins, scope string }{
-	{"content/", "viewcache"},
-	{"template-block/", "template-block"},
-	{"user-info/", "user-info-cache"},
-	{"wildcard/", "wildcard-cache-index"},
-	{"classattributeidentifiers_", "classattridentifiers"},
-	{"classidentifiers_", "classidentifiers"},
-	{"statelimitations_", "statelimitations"},
-	{"expiry.php", "expirycache"},
 }

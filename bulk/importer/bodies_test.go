@@ -72,7 +72,7 @@ func TestBodiesRestoreTheTables(t *testing.T) {
 				}
 			}
 			before := open(t, s)
-			local := bulk.Tree(s.Root, []string{"var", "design"}, bulk.TreeOptions{StorageDir: s.Files.StorageDir})
+			local := bulk.Tree(s.Root, []string{"var", "design"}, bulk.TreeOptions{})
 			progress := new(bulk.Progress)
 			if err := bulk.Clusterize(t.Context(), before, asImported(before.Metadata().Layout(), local), bulk.ClusterizeOptions{Progress: progress}); err != nil {
 				t.Fatal(err, progress.Failures())
@@ -99,7 +99,7 @@ func TestBodiesRestoreTheTables(t *testing.T) {
 func asImported(layout metadata.Layout, items func(func(cluster.Item, error) bool)) func(func(cluster.Item, error) bool) {
 	return func(yield func(cluster.Item, error) bool) {
 		for item, err := range items {
-			item.Options.Scope = importer.ScopeOf(layout, item.Path)
+			item.Options.Scope = bulk.ScopeOf(layout, item.Path)
 			if !yield(item, err) {
 				return
 			}
@@ -314,28 +314,5 @@ func TestBodiesDown(t *testing.T) {
 	}
 	if _, _, err := importBodies(t, c, importer.BodiesOptions{}); !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestScopeOf(t *testing.T) {
-	layout := metadata.Layout{VarDir: "var/site", CacheDir: "cache", StorageDir: "storage"}
-	for path, want := range map[string]string{
-		"var/site/storage/images/a.png":                    "image",
-		"var/site/storage/original/video/a.mp4":            "mediafile",
-		"var/site/storage/packages/a":                      "",
-		"var/site/cache/content/full/2-abc.cache":          "viewcache",
-		"var/site/cache/template-block/subtree/1/cache/a":  "template-block",
-		"var/site/cache/user-info/1/user-data-14.cache":    "user-info-cache",
-		"var/site/cache/wildcard/wildcard_abc_index.php":   "wildcard-cache-index",
-		"var/site/cache/classidentifiers_abc.php":          "classidentifiers",
-		"var/site/cache/classattributeidentifiers_abc.php": "classattridentifiers",
-		"var/site/cache/statelimitations_abc.php":          "statelimitations",
-		"var/site/cache/expiry.php":                        "expirycache",
-		"var/site/cache/other":                             "",
-		"var/site/storage/images/cache/content/a.png":      "image",
-	} {
-		if got := importer.ScopeOf(layout, path); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
-		}
 	}
 }

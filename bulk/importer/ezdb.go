@@ -28,7 +28,8 @@ type EZDBOptions struct {
 }
 
 // EZDB stores the files of an older database cluster, with the types, scopes
-// and modification times they have there. Contents are streamed and must be
+// and modification times they have there; where the old one knows no scope the
+// path tells it. Contents are streamed and must be
 // what their rows describe; a file of which that is not so is counted and named
 // and does not stop the others.
 //
@@ -169,6 +170,9 @@ func has(row metadata.Row, file ezdb.File) Reason {
 }
 
 func (z *ezdbImport) item(file ezdb.File) cluster.Item {
+	if file.Scope == "" { // the oldest tables have none, or rows without
+		file.Scope = bulk.ScopeOf(z.c.Metadata().Layout(), file.Name)
+	}
 	return cluster.Item{
 		Path: file.Name,
 		Options: cluster.StoreOptions{

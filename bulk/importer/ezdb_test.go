@@ -94,6 +94,46 @@ func TestEZDB(t *testing.T) {
 	}
 }
 
+// TestEZDBScopes: where the old cluster knows no scope, the path tells it.
+func TestEZDBScopes(t *testing.T) {
+	want := map[string]string{
+		"var/site/storage/images/a.png":                   "image",
+		"var/site/storage/original/application/a.pdf":     "binaryfile",
+		"var/site/storage/original/video/a.mp4":           "mediafile",
+		"var/site/cache/content/full/2-abc.cache":         "viewcache",
+		"var/site/storage/packages/a":                     cluster.UnknownScope,
+		"var/site/cache/template-block/subtree/1/cache/a": "template-block",
+	}
+	for name, change := range map[string]string{
+		"no column": "ALTER TABLE ezdbfile DROP COLUMN scope",
+		"empty":     "UPDATE ezdbfile SET scope = ''",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := nfsSite(t)
+			emptyTables(t, &s, false)
+			c := open(t, s)
+			tables := oldcluster.Create(t, mariaDB, oldcluster.Before310)
+			for path := range want {
+				tables.Put(t, oldcluster.File{Name: path, DataType: "x/y", Scope: "image", MTime: 5, Body: "x"})
+			}
+			tables.Exec(t, change)
+			source, err := ezdb.Open(t.Context(), ezdb.Config{DSN: tables.DSN})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer source.Close()
+			if _, _, err := importAll(t, c, source, bulk.Limits{}); err != nil {
+				t.Fatal(err)
+			}
+			for path, row := range rows(t, c) {
+				if row.Scope != want[path] {
+					t.Errorf("%s has the scope %q, want %q", path, row.Scope, want[path])
+				}
+			}
+		})
+	}
+}
+
 // TestEZDBCatchesUp: what changed in the old cluster comes along, what is newer
 // here, or was deleted here, stays so.
 func TestEZDBCatchesUp(t *testing.T) {

@@ -31,6 +31,10 @@ func newClusterize(a *app) *cobra.Command {
 to the site root, or with --content-db those that the tables ezimagefile,
 ezbinaryfile and ezmedia of the site's content database name.
 
+A PATH may be a symbolic link, or lead through one, as where var is kept on another
+disk; files have the names by which the site knows them. Links to directories below
+a PATH are named and not followed.
+
 The scope is told from the path unless --scope gives it, the type from the
 contents, and the modification time is kept. A file that is stored already, with
 the same size and time, is skipped, so that the same command goes on after an
@@ -92,9 +96,14 @@ func (f *clusterizeFlags) skipped() (scopes []string) {
 func (f *clusterizeFlags) run(ctx context.Context, a *app, s session, paths []string) error {
 	r := &bulkRun{a: a, verb: "stored", mode: f.bulk.progress, progress: new(bulk.Progress)}
 	f.options.Progress, f.options.Limits, f.options.Waiting = r.progress, f.bulk.limits, f.bulk.waiting(a)
-	files := f.tree(s.settings, paths)
+	links := linkNotes{a: a}
+	options := bulk.TreeOptions{Scope: f.scope, Layout: s.Metadata().Layout(), Skip: mounts(s.settings)}
+	counted := options // what cannot be read is told of once
+	counted.Unreadable = func(string, error) {}
+	options.Unreadable, options.NotFollowed = r.progress.Fail, links.note
+	files := bulk.Tree(s.Root(), paths, options)
 	if f.contentDB == "" {
-		r.count = func(ctx context.Context) (int64, error) { return countFiles(ctx, files) }
+		r.count = func(ctx context.Context) (int64, error) { return countFiles(ctx, bulk.Tree(s.Root(), paths, counted)) }
 	} else {
 		db, err := openContentDB(f.contentDB)
 		if err != nil {
@@ -106,13 +115,32 @@ func (f *clusterizeFlags) run(ctx context.Context, a *app, s session, paths []st
 			Skip: mounts(s.settings),
 		})
 	}
-	return r.run(ctx, func(ctx context.Context) error {
+	err := r.run(ctx, func(ctx context.Context) error {
 		return bulk.Clusterize(ctx, s.Cluster, files, f.options)
 	})
+	links.finish()
+	return err
 }
 
-func (f *clusterizeFlags) tree(s settings.Settings, paths []string) iter.Seq2[cluster.Item, error] {
-	return bulk.Tree(s.Root, paths, bulk.TreeOptions{Scope: f.scope, StorageDir: s.Files.StorageDir, Skip: mounts(s), Unreadable: f.options.Progress.Fail})
+// linkNotes tells of symbolic links that are not followed.
+type linkNotes struct {
+	a    *app
+	seen int64
+}
+
+// maxLinkNotes is how many links are named.
+const maxLinkNotes = 10
+
+func (l *linkNotes) note(path string) {
+	if l.seen++; l.seen <= maxLinkNotes {
+		l.a.note("%s is a symbolic link to a directory and was not followed; to store what is there: dfsctl clusterize %s", path, path)
+	}
+}
+
+func (l *linkNotes) finish() {
+	if more := l.seen - maxLinkNotes; more > 0 {
+		l.a.note("nor were %s more", plural(more, "such link"))
+	}
 }
 
 // mounts are the directories whose files are bodies already.

@@ -44,7 +44,11 @@ is given. What lies on a backend the rules do not name for its path gets no row:
 nobody would find it. The size, time and type of a row are those kept with the
 body, the type else what the contents show. The scope is told from the path. What
 cannot be known are other scopes, types that somebody chose for files on NFS, and
-which files had expired: those that no purge has removed come back.
+which files had expired: those that no purge has removed come back. A body that PHP
+has written has the time of that copy, on NFS and in S3, not that of the file, which
+only its row had. And bodies in a Trash cannot be restored any more: under which
+name and when they were purged stood in the table ezdfs_trash alone. They stay
+where they are, and no import takes them for files.
 
 Cache files are left out without --cache. They make themselves anew, and those
 that had been expired would come back as if they were fresh.

@@ -26,8 +26,9 @@ func newImportEZDB(a *app) *cobra.Command {
 		Long: `Import the files of the older database cluster (the handlers ezdb and
 eZDBFileHandler), whose contents lie in the tables ezdbfile and ezdbfile_data:
 those whose path begins with PREFIX, or all. Types, scopes and modification times
-are kept. Tables of every version are read, none is changed; a user who may
-SELECT is enough.
+are kept; where a row has no scope, as in tables from before 3.10, the path tells
+it. Tables of every version are read, none is changed; a user who may SELECT is
+enough.
 
 What the cluster has is skipped: equal; newer; expired since it was imported. So
 is what has expired in the old one. So the first import can be made while the old

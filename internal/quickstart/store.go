@@ -10,6 +10,7 @@ import (
 
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/metadata"
 )
 
 // store writes the sample files where the site would have them, and stores
@@ -41,7 +42,7 @@ func (s *site) write(i int, sample sample) (stored, cluster.Item, error) {
 	sum := sha256.Sum256(body)
 	scope := sample.scope
 	if scope == "" {
-		scope = bulk.ScopeOf(sample.path, "storage")
+		scope = bulk.ScopeOf(metadata.Layout{StorageDir: "storage"}, sample.path)
 	}
 	err := os.MkdirAll(filepath.Dir(file), 0o777)
 	if err == nil {
