@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"iter"
 	"net/url"
 	"strings"
@@ -62,6 +64,14 @@ func (b *Backend) stagedError(ctx context.Context, prefix string, err error) err
 	if code(err) == "NotImplemented" || status(err) == 501 {
 		e.Kind, e.Retry = errors.ErrUnsupported, false
 	}
+	return granting(e, "s3:ListBucketMultipartUploads")
+}
+
+// granting adds to a refusal which permission was missing.
+func granting(e *backends.Error, permission string) *backends.Error {
+	if e.Kind == fs.ErrPermission {
+		e.Err = fmt.Errorf("grant %s: %w", permission, e.Err)
+	}
 	return e
 }
 
@@ -116,5 +126,5 @@ func (b *Backend) DropStaged(ctx context.Context, l backends.Leftover) error {
 	if err == nil || code(err) == "NoSuchUpload" {
 		return nil
 	}
-	return b.fail(ctx, "abort upload", l.Path, err)
+	return granting(b.fail(ctx, "abort upload", l.Path, err), "s3:AbortMultipartUpload")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -68,8 +69,66 @@ func TestListStagedWithoutPermission(t *testing.T) {
 	for _, err := range b.ListStaged(t.Context(), "") {
 		last = err
 	}
-	if !errors.Is(last, fs.ErrPermission) {
+	if !errors.Is(last, fs.ErrPermission) || !strings.Contains(last.Error(), "grant s3:ListBucketMultipartUploads") {
 		t.Errorf("ListStaged = %v, want fs.ErrPermission", last)
+	}
+	err := b.DropStaged(t.Context(), backends.Leftover{Path: "a", ID: "1"})
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "grant s3:AbortMultipartUpload") {
+		t.Errorf("DropStaged = %v, want fs.ErrPermission", err)
+	}
+}
+
+// TestStagedWhoseAgeNobodyTells marks an upload as unsure whose parts we may not
+// list, so that nobody takes one for dead that is being written. One that ended
+// in between is not, and a store that does not answer says nothing at all.
+func TestStagedWhoseAgeNobodyTells(t *testing.T) {
+	const uploads = `<ListMultipartUploadsResult><Upload><Key>var/a</Key><UploadId>1</UploadId>` +
+		`<Initiated>2026-01-02T03:04:05Z</Initiated></Upload></ListMultipartUploadsResult>`
+	begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, test := range []struct {
+		status int
+		code   string
+		unsure bool
+		fails  bool
+	}{
+		{403, "AccessDenied", true, false},
+		{403, "", true, false},
+		{404, "NoSuchUpload", false, false},
+		{404, "NoSuchKey", true, false},
+		{503, "SlowDown", false, true},
+		{200, "", false, false},
+	} {
+		b := stub(t, func(req *http.Request) (*http.Response, error) {
+			switch query := req.URL.Query(); {
+			case query.Has("uploads"):
+				return answer(req, 200, uploads), nil
+			case query.Get("uploadId") == "1" && test.status == 200:
+				return answer(req, 200, `<ListPartsResult><Part><PartNumber>1</PartNumber><Size>7</Size>`+
+					`<LastModified>2026-01-02T04:04:05.5Z</LastModified></Part></ListPartsResult>`), nil
+			case query.Get("uploadId") == "1":
+				return refuse(req, test.status, test.code), nil
+			}
+			return answer(req, 200, "<ListBucketResult></ListBucketResult>"), nil
+		})
+		told := 0
+		for l, err := range b.ListStaged(t.Context(), "") {
+			told++
+			active, size := begun, int64(0)
+			if test.status == 200 {
+				active, size = begun.Add(time.Hour), 7
+			}
+			switch {
+			case test.fails:
+				if !errors.Is(err, backends.ErrUnavailable) {
+					t.Errorf("%d %s: %v, want ErrUnavailable", test.status, test.code, err)
+				}
+			case err != nil || l.Unsure != test.unsure || !l.Active.Equal(active) || l.Size != size:
+				t.Errorf("%d %s: %+v, %v", test.status, test.code, l, err)
+			}
+		}
+		if told != 1 {
+			t.Errorf("%d %s: told of %d uploads", test.status, test.code, told)
+		}
 	}
 }
 

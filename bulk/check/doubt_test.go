@@ -2,7 +2,9 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"slices"
@@ -257,6 +259,39 @@ func TestUploadsOfOthers(t *testing.T) {
 	})
 	if !slices.Equal(dropped, []string{onNFS + "ours"}) || summary.Young != 1 {
 		t.Errorf("dropped %q, %+v", dropped, summary)
+	}
+}
+
+// refusing is a bucket that does not let us remove uploads.
+type refusing struct {
+	stagedOnly
+	tried *int
+}
+
+func (s refusing) DropStaged(_ context.Context, l backends.Leftover) error {
+	*s.tried++
+	return &backends.Error{Backend: "s3", Op: "abort upload", Path: l.Path, Kind: fs.ErrPermission, Err: errors.New("grant s3:Abort")}
+}
+
+// TestUploadsThatStay tells once, with their number, why uploads could not be
+// removed, and does not try each.
+func TestUploadsThatStay(t *testing.T) {
+	f := newFixture(t, "sqlite", false)
+	f.putRows(f.row(onNFS+"a", 1))
+	f.putBodies(bodies{{"nfs", onNFS + "a"}: 1})
+	tried := 0
+	bucket := refusing{stagedOnly{Backend: f.backend(past)}, &tried}
+	var want []string
+	for i := range 30 {
+		path := fmt.Sprintf("%sup%d", onNFS, i)
+		bucket.leftovers = append(bucket.leftovers, backends.Leftover{Path: path, ID: fmt.Sprint(i), Active: f.long})
+		want = append(want, "staged-leftover "+path)
+	}
+	found, summary := f.check(Options{Stores: []Store{f.stores[0], {Name: "s3", Backend: bucket}}, Now: time.Now, Delete: true})
+	wantLines(t, "found", summarize(found), want)
+	if tried != 1 || len(summary.Notes) != 1 || summary.Clean() || summary.Unchecked > 0 ||
+		summary.Notes[0] != `unfinished uploads on s3 could not be removed, 30 of them: s3: abort upload "`+onNFS+`up0": permission denied: grant s3:Abort` {
+		t.Errorf("tried %d times, %+v", tried, summary)
 	}
 }
 

@@ -32,6 +32,7 @@ func (r *run) list(ctx context.Context) error {
 		}
 		group.Go(func() error {
 			err := r.listStore(ctx, s, sample)
+			r.noteRefused(s)
 			if stop := r.stopped(ctx); stop != nil {
 				return stop
 			}

@@ -291,10 +291,11 @@ func (r *run) leftover(ctx context.Context, s *store, l backends.Leftover) error
 	case !ok:
 		f.Fix, f.Detail = Nothing, f.Detail+"; the backend cannot remove it"
 	case r.Delete:
-		if err := lister.DropStaged(ctx, l); err != nil {
-			f.Error = err.Error()
-		} else {
+		done, err := r.drop(ctx, s, lister, l)
+		if done {
 			f.Action = "deleted"
+		} else if err != nil {
+			f.Error = err.Error()
 		}
 	}
 	r.found(f)

@@ -56,7 +56,8 @@ type store struct {
 
 	holds atomic.Bool // a body was listed
 	belief
-	outage outage
+	outage  outage
+	refusal refusal
 }
 
 func newRun(c *cluster.Cluster, o Options) *run {
