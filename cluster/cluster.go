@@ -64,6 +64,7 @@ type Cluster struct {
 	end        context.CancelFunc
 	running    sync.WaitGroup // what goes on in the background
 
+	slow              slow     // stores that paths migrate to
 	trash             *trashes // nil for none
 	local             *localcache.Cache
 	fills             singleflight.Group // of local copies

@@ -189,26 +189,6 @@ func (c *Cluster) open(ctx context.Context, name string, read reading, attempt i
 	return read.file(row, body), false, nil
 }
 
-// openBody opens the body of a row. While its path migrates to a store that does not
-// answer, the one that it migrates from serves what it still has of it. That was
-// deleted when another body was published; only where this failed is it out of
-// date, and then older than the row or of another size.
-func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) (backends.Reader, error) {
-	body, err := c.stores.Open(ctx, row.Name, read.offset, read.length)
-	if !errors.Is(err, backends.ErrUnavailable) || !row.Live() {
-		return body, err
-	}
-	second, secondErr := c.stores.OpenSecond(ctx, row.Name, read.offset, read.length)
-	if secondErr != nil {
-		return nil, err
-	}
-	if info := second.Info(); info.Size != row.Size || info.ModTime.Unix() < row.MTime {
-		second.Close()
-		return nil, err
-	}
-	return second, nil
-}
-
 // OpenRow opens the body of a row that the caller has read before, without
 // asking for the row again. Where there is no such body, or it has another
 // size, the row is out of date: then it is Open, and File.Row tells the row

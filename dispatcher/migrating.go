@@ -23,7 +23,7 @@ import (
 //     none the second one is asked, and where that has none either the first
 //     again, since the body may have moved in between. A backend that does not
 //     answer is an error: what the other one holds may be out of date. Who can
-//     tell that asks [Dispatcher.OpenSecond].
+//     tell that asks [Route.From] itself.
 //   - A body is written to the rules' backend, and whatever the second one holds
 //     is deleted when it is published. The caller holds the row's lock then, so
 //     that of two processes with the two backends the other way round, as there
@@ -90,16 +90,6 @@ func find[T any](d *Dispatcher, path string, do func(backends.Backend) (T, error
 		return found, err
 	}
 	return do(first)
-}
-
-// OpenSecond opens what the second backend of a path that migrates holds, which
-// may be out of date. Of a path that has none the error is fs.ErrNotExist.
-func (d *Dispatcher) OpenSecond(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
-	_, second := d.pair(path)
-	if second == nil {
-		return nil, fs.ErrNotExist
-	}
-	return second.Open(ctx, path, offset, length)
 }
 
 // migrating is a staged body of a path that has a second backend.

@@ -252,12 +252,6 @@ func TestAStoreThatIsDownHidesNothing(t *testing.T) {
 	if _, err := d.Open(t.Context(), "m/a", 0, -1); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("open with the first store down: %v", err)
 	}
-	if r, err := d.OpenSecond(t.Context(), "m/a", 0, -1); err != nil || r.Info().Size != 3 || r.Close() != nil {
-		t.Errorf("the second store: %v", err)
-	}
-	if _, err := d.OpenSecond(t.Context(), "other", 0, -1); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the second store of a path that has none: %v", err)
-	}
 	s3.SetDown(false)
 
 	nfs.SetDown(true)

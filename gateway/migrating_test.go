@@ -1,9 +1,13 @@
 package gateway_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
+	"example.com/ezdfs/backends"
+	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/gateway"
 )
 
@@ -33,5 +37,32 @@ func TestFilesThatMigrateAreServedHere(t *testing.T) {
 		if w := get(t, gateway.New(migrating{f}, o), "GET", "/var/storage/a"); w.Code != 200 || w.Body.String() != "body" {
 			t.Errorf("%s: %d %v", name, w.Code, w.Header())
 		}
+	}
+}
+
+// partly are stores of which one is down, and some of its files lie elsewhere yet.
+type partly struct{ *stores }
+
+func (partly) Migrates(path string) bool { return strings.Contains(path, "migrating") }
+
+// TestFilesThatMigrateToAStoreThatIsDown are asked for although the store is left
+// alone.
+func TestFilesThatMigrateToAStoreThatIsDown(t *testing.T) {
+	s := &stores{fake: fakeFile("body"), open: map[string]func(context.Context) (*cluster.File, error){}}
+	s.open["dead"] = func(context.Context) (*cluster.File, error) {
+		return nil, &backends.Error{Backend: "dead", Op: "open", Kind: backends.ErrUnavailable}
+	}
+	h := gateway.New(partly{s}, gateway.Options{RetryAfter: time.Hour})
+	for range 10 {
+		if got := status(h, "/dead/storage/file"); got != 503 {
+			t.Fatalf("a file of the store: %d", got)
+		}
+	}
+	s.open["dead"] = nil // the cluster finds those that migrate where they were
+	if got := status(h, "/dead/storage/file"); got != 503 {
+		t.Errorf("a file of the store, which is left alone: %d", got)
+	}
+	if got := status(h, "/dead/storage/migrating"); got != 200 {
+		t.Errorf("a file that migrates there: %d", got)
 	}
 }

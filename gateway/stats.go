@@ -46,9 +46,13 @@ func (g *guard) stats() ServiceStats {
 	return ServiceStats{Name: g.name, Down: g.down(), Calls: g.calls.Load(), Failures: g.failures.Load()}
 }
 
-// guardOf returns the guard of the store that holds a path.
+// guardOf returns the guard of the store that holds a path. Paths that migrate have
+// one of their own: they are served while the store they migrate to is down.
 func (h *Handler) guardOf(path string) *guard {
 	name := h.files.Backend(path)
+	if h.migrates(path) {
+		name += " while migrating"
+	}
 	if g, ok := h.stores.Load(name); ok {
 		return g.(*guard)
 	}
