@@ -192,6 +192,8 @@ func (r *bulkRun) finishCheck(ctx context.Context, s check.Summary, took time.Du
 // howFar says how far a check got that did not come to its end.
 func howFar(s check.Summary) string {
 	switch {
+	case s.Next != "" && strings.Trim(s.Next, "0") == "":
+		return "no part is checked to its end; begin again"
 	case s.Next != "":
 		return fmt.Sprintf("checked up to name_hash %s; --from %s goes on there", s.Next, s.Next)
 	case s.Rows > 0:

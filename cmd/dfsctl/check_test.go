@@ -52,6 +52,7 @@ func TestCheckSaysHowToGoOn(t *testing.T) {
 		want    string
 	}{
 		{check.Summary{Rows: 9, Next: "c0ffee00"}, gone, "checked up to name_hash c0ffee00; --from c0ffee00 goes on there"},
+		{check.Summary{Rows: 9, Next: "00000000"}, gone, "no part is checked to its end; begin again"},
 		{check.Summary{Rows: 9}, gone, "all is checked but for case twins"},
 		{check.Summary{}, gone, "the backends were being listed and nothing is checked"},
 		{check.Summary{Rows: 9, Next: "c0ffee00"}, context.Canceled, "interrupted: checked up to name_hash c0ffee00; --from c0ffee00 goes on there"},
