@@ -50,16 +50,35 @@ func (c *Cluster) mend(ctx context.Context, name string) (metadata.Row, error) {
 // that belong to it. A write whose row never existed leaves an orphan, and
 // whatever cannot be done here the next reader or check will do.
 //
-// All of a batch share one mendTimeout: what is down is down for each of them.
+// All of a batch share one mendTimeout, and what is down is down for each of them:
+// it is asked, and told of, once.
 func (c *Cluster) finish(ctx context.Context, cause error, written ...metadata.Row) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendTimeout)
 	defer cancel()
+	silent := make(map[backends.Backend]bool)
+	var failed error
+	var first string
+	more := -1
 	for _, row := range written {
-		c.finishOne(ctx, cause, row)
+		store, err := c.stores.Route(row.Name).Backend, error(nil)
+		if !silent[store] {
+			err = c.finishOne(ctx, row)
+			silent[store] = errors.Is(err, backends.ErrUnavailable) || errors.Is(err, metadata.ErrUnavailable)
+		}
+		if err != nil && failed == nil {
+			failed, first = err, row.Name
+		}
+		if err != nil || silent[store] {
+			more++
+		}
+	}
+	if failed != nil {
+		c.logger.WarnContext(ctx, "a write failed half-way; rows could not be compared with their bodies",
+			"path", first, "more", more, "cause", cause, "error", failed)
 	}
 }
 
-func (c *Cluster) finishOne(ctx context.Context, cause error, written metadata.Row) {
+func (c *Cluster) finishOne(ctx context.Context, written metadata.Row) error {
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
 		row, info, err := c.lockWithBody(ctx, tx, written.Name)
 		if err != nil {
@@ -70,10 +89,10 @@ func (c *Cluster) finishOne(ctx context.Context, cause error, written metadata.R
 		}
 		return c.setRow(tx, written, metadata.KindRepair)
 	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.logger.WarnContext(ctx, "a write failed half-way; its row could not be compared with the body",
-			"path", written.Name, "cause", cause, "error", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
+	return err
 }
 
 // lockWithBody locks a row and describes the body it names, if it is live.
