@@ -27,6 +27,11 @@ type state struct {
 	changes uint64 // beginnings and ends of operations
 }
 
+// quiet reports whether nobody has worked on the file from one state to another.
+func quiet(before, now state) bool {
+	return before.changes == now.changes && before.changes%2 == 0 // every beginning has its end
+}
+
 // look returns what is known now.
 func (s *slot) look() state {
 	s.mu.Lock()
@@ -65,7 +70,7 @@ func (s *slot) mayBe(before state, version uint64) error {
 		return &WrongError{s.path, fmt.Sprintf("version %d was read after version %d was stored", version, before.stored)}
 	case version > now.begun:
 		return &WrongError{s.path, fmt.Sprintf("version %d was read, which nobody stored", version)}
-	case before.expired && !before.unsure && now.changes == before.changes:
+	case before.expired && !before.unsure && quiet(before, now):
 		return &WrongError{s.path, "it was read after it was expired"}
 	}
 	return nil
@@ -74,7 +79,7 @@ func (s *slot) mayBe(before state, version uint64) error {
 // mayBeAbsent says whether a read that began when the file was as before may
 // have found none.
 func (s *slot) mayBeAbsent(before state) error {
-	if before.expired || before.unsure || s.look().changes != before.changes {
+	if before.expired || before.unsure || !quiet(before, s.look()) {
 		return nil
 	}
 	return &WrongError{s.path, fmt.Sprintf("version %d was stored and is not there", before.stored)}

@@ -47,9 +47,9 @@ time: no cache helps.
 The files have the scope dfsctl-bench and go when the time is up, also after
 Ctrl-C. Those of one that was killed go with dfsctl expire --prefix, given the
 beginning of their paths, VAR/storage/dfsctl-bench-, and then dfsctl purge
---scopes dfsctl-bench --expiry 0. Below PREFIX there must be nothing else. Listeners and CDNs are told of
-them as of all others: choose a PREFIX that no rule for CDNs names. The rules
-also say which backend is measured.
+--scopes dfsctl-bench --expiry 0. Below PREFIX there must be nothing else.
+Listeners and CDNs are told of them as of all others: choose a PREFIX that no rule
+for CDNs names. The rules also say which backend is measured.
 
 Ends with exit code 1 if an operation failed and 4 if the cluster could not keep
 up with --rate. With --json one document.`,
