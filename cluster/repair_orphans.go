@@ -37,9 +37,7 @@ func (c *Cluster) DeleteOrphans(ctx context.Context, store backends.Backend, pat
 	removed := make(map[string]bool) // by whichever attempt of the transaction
 	return c.orphans(ctx, store, paths, before, func(tx *metadata.Tx, o *Orphans, claims []metadata.Row) error {
 		c.step(stepLocked)
-		if err := c.toTrashOrphans(tx, o, trash); err != nil {
-			return err
-		}
+		c.toTrashOrphans(tx.Context(), o, trash)
 		if err := o.delete(tx.Context(), store); err != nil {
 			return err
 		}
@@ -79,14 +77,11 @@ func (c *Cluster) intendOrphans(ctx context.Context, store backends.Backend, pat
 
 // toTrashOrphans moves what was chosen into the trash, where there is one. What
 // did not get there is not to be deleted.
-func (c *Cluster) toTrashOrphans(tx *metadata.Tx, o *Orphans, trash *intents) error {
+func (c *Cluster) toTrashOrphans(ctx context.Context, o *Orphans, trash *intents) {
 	if trash == nil {
-		return nil
+		return
 	}
-	if err := trash.confirm(tx); err != nil {
-		return err
-	}
-	moved, failed := c.moveUnnamed(tx.Context(), trash, o.Deleted)
+	moved, failed := c.moveUnnamed(ctx, trash, o.Deleted)
 	maps.Copy(o.Failed, failed)
 	for _, path := range o.Deleted {
 		if !trash.moved[path] && failed[path] == nil {
@@ -94,7 +89,6 @@ func (c *Cluster) toTrashOrphans(tx *metadata.Tx, o *Orphans, trash *intents) er
 		}
 	}
 	o.Deleted = moved
-	return nil
 }
 
 // recall adds what was deleted to what the attempts of the transaction before

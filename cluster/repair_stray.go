@@ -31,9 +31,6 @@ func (c *Cluster) DeleteStray(ctx context.Context, name string, p Place) error {
 			if err := l.tx.Hold(); err != nil {
 				return err
 			}
-			if err := trash.confirm(l.tx); err != nil {
-				return err
-			}
 			var gone bool
 			gone, failed = l.remove(p, trash)
 			removed = removed || gone

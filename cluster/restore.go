@@ -125,8 +125,8 @@ func (c *Cluster) EmptyTrash(ctx context.Context, filter metadata.TrashFilter) i
 // The error is the database's, or that of stores of which none answers.
 //
 // Of the entries that are pending, those whose body is not there are what a
-// killed purge announced and never moved: they are dropped, and not told. A
-// purge that is under way records anew what it finds missing.
+// purge has announced and not moved. They are not told, and dropped once it must
+// have been killed.
 func (c *Cluster) RemoveTrash(ctx context.Context, entries []metadata.Trashed) (TrashBatch, error) {
 	batch := TrashBatch{Failed: make(map[string]error)}
 	var ghosts []metadata.Trashed
@@ -138,7 +138,9 @@ func (c *Cluster) RemoveTrash(ctx context.Context, entries []metadata.Trashed) (
 				continue
 			}
 			if !there {
-				ghosts = append(ghosts, t)
+				if c.ghost(t) {
+					ghosts = append(ghosts, t)
+				}
 				continue
 			}
 		}
@@ -156,7 +158,7 @@ func (c *Cluster) RemoveTrash(ctx context.Context, entries []metadata.Trashed) (
 	err := c.meta.Update(ctx, func(tx *metadata.Tx) error {
 		return errors.Join(tx.DropTrash(batch.Removed...), tx.DropPendingTrash(ghosts...))
 	})
-	if err == nil && len(batch.Removed)+len(ghosts) == 0 {
+	if err == nil && len(batch.Removed) == 0 {
 		err = unavailable(batch.Failed)
 	}
 	return batch, err

@@ -126,21 +126,6 @@ func (i *intents) knows(name string) bool {
 	return ok
 }
 
-// confirm forgets the entries whose places somebody else has filled since they
-// were announced: these bodies stay for the next time.
-func (i *intents) confirm(tx *metadata.Tx) error {
-	if i == nil {
-		return nil
-	}
-	known, err := tx.TrashOf(slices.Sorted(maps.Keys(i.entries))...)
-	for _, t := range known {
-		if !t.Pending && i.entries[t.Name].Stamp == t.Stamp && !i.moved[t.Name] {
-			delete(i.entries, t.Name)
-		}
-	}
-	return err
-}
-
 // settle records which bodies got into the trash, and forgets those that did
 // not. Where that is unsure the entry stays pending, for the next who looks.
 func (i *intents) settle(tx *metadata.Tx) error {
@@ -217,8 +202,7 @@ func (c *Cluster) entry(row metadata.Row) metadata.Trashed {
 }
 
 // stamp gives entries stamps that no entry of the same name has, and so places
-// that are free. Pending ones of before are leftovers of a purge that was
-// killed, or of one under way, which knows how to help itself.
+// that are theirs alone, whatever else is under way.
 func (c *Cluster) stamp(tx *metadata.Tx, entries map[string]metadata.Trashed) error {
 	known, err := tx.TrashOf(slices.Sorted(maps.Keys(entries))...)
 	if err != nil {
@@ -226,14 +210,14 @@ func (c *Cluster) stamp(tx *metadata.Tx, entries map[string]metadata.Trashed) er
 	}
 	taken := make(map[string]map[string]bool)
 	for _, t := range known {
-		there, err := c.resolve(tx, t)
+		stays, err := c.resolve(tx, t)
 		if err != nil {
 			return err
 		}
-		if there && taken[t.Name] == nil {
+		if stays && taken[t.Name] == nil {
 			taken[t.Name] = make(map[string]bool)
 		}
-		if there {
+		if stays {
 			taken[t.Name][t.Stamp] = true
 		}
 	}
@@ -248,19 +232,30 @@ func (c *Cluster) stamp(tx *metadata.Tx, entries map[string]metadata.Trashed) er
 	return nil
 }
 
-// resolve finds out whether a file whose entry is pending got into the trash.
-func (c *Cluster) resolve(tx *metadata.Tx, t metadata.Trashed) (there bool, err error) {
+// ghostAge is the age at which an entry that is pending is nobody's any more
+// whose body has not got into the trash. Announcing a body and moving it are
+// seconds apart, but the hosts' clocks may be wrong.
+const ghostAge = 24 * time.Hour
+
+// ghost reports whether whoever announced a body, and has not moved it, is gone.
+func (c *Cluster) ghost(t metadata.Trashed) bool { return c.now().Sub(t.Time) > ghostAge }
+
+// resolve finds out what became of an entry that is pending, and reports whether
+// it stays. One whose body is not in the trash may be that of a purge under way.
+func (c *Cluster) resolve(tx *metadata.Tx, t metadata.Trashed) (stays bool, err error) {
 	if !t.Pending {
 		return true, nil
 	}
-	there, err = c.inTrash(tx.Context(), t)
+	there, err := c.inTrash(tx.Context(), t)
 	switch {
 	case err != nil:
 		return false, err
 	case there:
 		return true, tx.SettleTrash(t)
+	case c.ghost(t):
+		return false, tx.DropPendingTrash(t)
 	}
-	return false, tx.DropPendingTrash(t)
+	return true, nil
 }
 
 func (c *Cluster) inTrash(ctx context.Context, t metadata.Trashed) (bool, error) {
