@@ -43,8 +43,9 @@ type Options struct {
 	Grace time.Duration
 	// Repair and Delete allow to mend; see [Fix].
 	Repair, Delete bool
-	// AcceptLoss believes a store that has no body of any row that is routed to
-	// it. Without it these rows are left alone.
+	// AcceptLoss believes a store that has none of the bodies of its rows, by
+	// name and size. Without it these rows are left alone, nothing on it is
+	// deleted and no row expired, since it may be the wrong share or bucket.
 	AcceptLoss bool
 	// From (inclusive) and To (exclusive) bound the name_hash, to split a check
 	// or to resume one. Each may be the beginning of a hash.

@@ -254,10 +254,18 @@ func (r *run) incomplete(ctx context.Context, subject cluster.Subject, asked []b
 // rows mean, and tells if it does. One that no rule names has no rows that could
 // tell. Nothing is deleted on a store that is not cleared.
 func (r *run) clear(ctx context.Context, s *store) bool {
-	if !slices.Contains(r.c.Stores().Backends(), s.Backend) || !r.suspect(ctx, s, false) {
+	if !r.named(s) || !r.suspect(ctx, s, false) {
 		s.cleared.Store(true)
 		return true
 	}
 	r.tellDoubt(s)
 	return false
+}
+
+// named reports whether a rule names a store, by whichever of its names.
+func (r *run) named(s *store) bool {
+	named := r.c.Stores().Backends()
+	return slices.ContainsFunc(r.stores, func(other *store) bool {
+		return other.same == s && other.Backend != nil && slices.Contains(named, other.Backend)
+	})
 }

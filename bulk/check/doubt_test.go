@@ -126,6 +126,25 @@ func TestNotTheStoreOfTheRows(t *testing.T) {
 	}
 }
 
+// TestNotTheStoreByAnotherName knows a tree by any of its names: here the rules
+// name the one that is not looked at.
+func TestNotTheStoreByAnotherName(t *testing.T) {
+	s := newSettings(t, "sqlite", false)
+	other := s.NFS[past]
+	other.Name = "nfs:a"
+	s.NFS[other.Name] = other
+	s.Dispatch.PathBackends = []settings.Rule{{Prefix: onS3, Backend: past}}
+	f := openFixture(t, s)
+	if stores := f.stores; len(stores) != 3 || stores[1].Name != other.Name || stores[2].Same != other.Name {
+		t.Fatalf("%+v", stores)
+	}
+	f.putRows(f.row(onNFS+"a", 1), f.row(onS3+"missing", 1))
+	f.putBodies(bodies{{"nfs", onNFS + "a"}: 1, {past, onS3 + "theirs"}: 1, {past, onNFS + "a"}: 2})
+	if summary := f.untouched(Options{}, "orphan-body "+onS3+"theirs", "stray-body "+onNFS+"a"); summary.Skipped != 1 || summary.Unchecked != 1 {
+		t.Errorf("%+v", summary)
+	}
+}
+
 // TestSameNameOtherSize takes a file of a row's name for no sign that a share is
 // the right one: other sites have files of the same names.
 func TestSameNameOtherSize(t *testing.T) {

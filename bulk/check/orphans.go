@@ -105,7 +105,7 @@ func (r *run) inspectOrphans(ctx context.Context, s *store, paths []string) erro
 	if err != nil {
 		return err
 	}
-	ours := !r.Delete || len(found) == 0 || r.clear(ctx, s)
+	ours := len(found) == 0 || r.clear(ctx, s)
 	var doomed []orphan
 	for _, o := range found {
 		f := Finding{Kind: OrphanBody, Name: o.path, Backend: s.Name, Fix: Delete,
