@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -142,7 +143,11 @@ func (i *inspector) contents(at uint64, name string) error {
 
 // orphans has bodies without a row looked at.
 func (i *inspector) orphans(at uint64, s *store, paths []string) error {
-	return i.send(paths[0], len(paths), at, func(ctx context.Context) error { return i.r.inspectOrphans(ctx, s, paths) })
+	what := paths[0]
+	if more := len(paths) - 1; more > 0 {
+		what = fmt.Sprintf("%s and %d more", what, more)
+	}
+	return i.send(what, len(paths), at, func(ctx context.Context) error { return i.r.inspectOrphans(ctx, s, paths) })
 }
 
 // twins has rows looked at whose names differ in case only.
