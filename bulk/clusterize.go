@@ -40,9 +40,9 @@ func Clusterize(ctx context.Context, c *cluster.Cluster, source iter.Seq2[cluste
 		z.progress = new(Progress)
 	}
 	z.pool = NewPool(options.Limits, z.progress)
-	z.outages = newOutages(c, options.Waiting, z.progress)
-	files := present(z.outages, source, func(item cluster.Item) string { return item.Path })
-	return z.outages.result(ctx, "clusterize", Batches(ctx, z.pool, batchSize, files, z.store))
+	z.outages = NewOutages(c, options.Waiting, z.progress)
+	files := Present(z.outages, source, func(item cluster.Item) string { return item.Path })
+	return z.outages.Result(ctx, "clusterize", Batches(ctx, z.pool, batchSize, files, z.store))
 }
 
 type clusterizer struct {
@@ -50,13 +50,13 @@ type clusterizer struct {
 	options  ClusterizeOptions
 	progress *Progress
 	pool     *Pool
-	outages  *outages
+	outages  *Outages
 }
 
 // store stores a batch, and what a store failed at once more when it answers again.
 func (z *clusterizer) store(ctx context.Context, items []cluster.Item) error {
 	for tries := 0; len(items) > 0; tries++ {
-		items = slices.DeleteFunc(items, func(item cluster.Item) bool { return z.outages.leaves(item.Path) })
+		items = slices.DeleteFunc(items, func(item cluster.Item) bool { return z.outages.Leaves(item.Path) })
 		var fresh []cluster.Item
 		err := z.outages.persist(ctx, func() (err error) {
 			fresh, err = z.withoutEqual(ctx, items)
@@ -86,9 +86,9 @@ func (z *clusterizer) storeFresh(ctx context.Context, items []cluster.Item, trie
 		item := items[i]
 		if result.Err == nil {
 			z.progress.Add(item.Path, result.Row.Size, result.Took)
-			z.outages.worked(item.Path)
+			z.outages.Worked(item.Path)
 			z.remove(item, result.Row)
-		} else if z.outages.again(ctx, item.Path, result.Err, begun, tries) {
+		} else if z.outages.Again(ctx, item.Path, result.Err, begun, tries) {
 			again = append(again, item)
 		}
 	}

@@ -49,8 +49,11 @@ type OutageError struct {
 
 func (e *OutageError) Error() string {
 	left := fmt.Sprintf("%d files were left", e.Left)
-	if e.Early {
+	switch {
+	case e.Early:
 		left = "ended early"
+	case e.Left == 1:
+		left = "1 file was left"
 	}
 	return fmt.Sprintf("%s; once %s works again, the same command goes on: %v", left, e.Service, e.Err)
 }
@@ -58,10 +61,10 @@ func (e *OutageError) Error() string {
 // Unwrap makes what the service said reachable.
 func (e *OutageError) Unwrap() error { return e.Err }
 
-// outages notes which services do not work, so that an operation leaves the files
+// Outages notes which services do not work, so that an operation leaves the files
 // that need one, instead of failing at each of millions, and goes on with the
 // others. What does not answer is waited for first: most are back in a moment.
-type outages struct {
+type Outages struct {
 	c        *cluster.Cluster
 	progress *Progress
 	waiting  Waiting
@@ -90,7 +93,8 @@ const (
 	localDisk = "local disk"
 )
 
-func newOutages(c *cluster.Cluster, waiting Waiting, progress *Progress) *outages {
+// NewOutages returns the Outages of one operation, which counts in progress.
+func NewOutages(c *cluster.Cluster, waiting Waiting, progress *Progress) *Outages {
 	switch {
 	case waiting.Patience == 0:
 		waiting.Patience = defaultPatience
@@ -100,7 +104,7 @@ func newOutages(c *cluster.Cluster, waiting Waiting, progress *Progress) *outage
 	if waiting.Logger == nil {
 		waiting.Logger = slog.New(slog.DiscardHandler)
 	}
-	o := &outages{c: c, progress: progress, waiting: waiting}
+	o := &Outages{c: c, progress: progress, waiting: waiting}
 	for _, b := range c.Stores().Backends() {
 		o.services = append(o.services, &service{name: b.Name(), ping: b.Ping})
 	}
@@ -108,7 +112,7 @@ func newOutages(c *cluster.Cluster, waiting Waiting, progress *Progress) *outage
 	return o
 }
 
-func (o *outages) named(name string) *service {
+func (o *Outages) named(name string) *service {
 	for _, s := range o.services {
 		if s.name == name {
 			return s
@@ -131,16 +135,16 @@ func (s *service) giveUp(err error) {
 	}
 }
 
-// present leaves out the files that need what does not work, and ends where
+// Present leaves out the files that need what does not work, and ends where
 // nothing is left that does.
-func present[T any](o *outages, source iter.Seq2[T, error], path func(T) string) iter.Seq2[T, error] {
+func Present[T any](o *Outages, source iter.Seq2[T, error], path func(T) string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for element, err := range source {
 			if o.over() {
 				o.early.Store(true)
 				return
 			}
-			if err == nil && o.leaves(path(element)) {
+			if err == nil && o.Leaves(path(element)) {
 				continue
 			}
 			if !yield(element, err) {
@@ -151,7 +155,7 @@ func present[T any](o *outages, source iter.Seq2[T, error], path func(T) string)
 }
 
 // over reports whether no file can be worked on any more.
-func (o *outages) over() bool {
+func (o *Outages) over() bool {
 	if !o.trouble.Load() {
 		return false
 	}
@@ -168,8 +172,8 @@ func (o *outages) over() bool {
 	return stores == 0
 }
 
-// leaves reports whether a file is left, and counts it.
-func (o *outages) leaves(path string) bool {
+// Leaves reports whether a file is left, and counts it.
+func (o *Outages) Leaves(path string) bool {
 	if !o.trouble.Load() {
 		return false
 	}
@@ -186,13 +190,13 @@ func (o *outages) leaves(path string) bool {
 }
 
 // leave counts a file that is left since a service does not work.
-func (o *outages) leave(s *service) {
+func (o *Outages) leave(s *service) {
 	s.left.Add(1)
 	o.progress.left.Add(1)
 }
 
-// worked notes that a file's store took it.
-func (o *outages) worked(path string) {
+// Worked notes that a file's store took it.
+func (o *Outages) Worked(path string) {
 	if !o.trouble.Load() {
 		return
 	}
@@ -201,9 +205,9 @@ func (o *outages) worked(path string) {
 	}
 }
 
-// again judges why a file failed that was begun at a time, and reports whether it
+// Again judges why a file failed that was begun at a time, and reports whether it
 // is to be tried once more. If not it is counted, unless ctx is done.
-func (o *outages) again(ctx context.Context, path string, err error, begun time.Time, tries int) bool {
+func (o *Outages) Again(ctx context.Context, path string, err error, begun time.Time, tries int) bool {
 	s := o.blame(path, err)
 	if s == nil {
 		if ctx.Err() == nil {
@@ -221,8 +225,10 @@ func (o *outages) again(ctx context.Context, path string, err error, begun time.
 		o.leave(s)
 	default:
 		o.progress.Fail(path, err)
-		if s.inARow.Add(1) >= maxInARow || s.name == localDisk {
-			s.giveUp(fmt.Errorf("%d files in a row failed, the last one: %w", s.inARow.Load(), err))
+		if n := s.inARow.Add(1); s.name == localDisk {
+			s.giveUp(err)
+		} else if n >= maxInARow {
+			s.giveUp(fmt.Errorf("%d files in a row failed, the last one: %w", n, err))
 		}
 	}
 	return false
@@ -235,7 +241,7 @@ func silent(err error) bool {
 
 // blame returns the service that an error says something of, nil for an error that
 // is the file's own.
-func (o *outages) blame(path string, err error) *service {
+func (o *Outages) blame(path string, err error) *service {
 	var store *backends.Error
 	switch {
 	case errors.Is(err, metadata.ErrUnavailable):
@@ -256,7 +262,7 @@ func (o *outages) blame(path string, err error) *service {
 
 // answers waits until a service answers, and gives it up when it does not. Of
 // several workers one asks.
-func (o *outages) answers(ctx context.Context, s *service, cause error, begun time.Time) bool {
+func (o *Outages) answers(ctx context.Context, s *service, cause error, begun time.Time) bool {
 	s.asking.Lock()
 	defer s.asking.Unlock()
 	s.mu.Lock()
@@ -297,7 +303,7 @@ func (o *outages) answers(ctx context.Context, s *service, cause error, begun ti
 }
 
 // persist does something with the database, and once more when that answers again.
-func (o *outages) persist(ctx context.Context, do func() error) error {
+func (o *Outages) persist(ctx context.Context, do func() error) error {
 	for tries := 0; ; tries++ {
 		begun := time.Now()
 		err := do()
@@ -311,9 +317,9 @@ func (o *outages) persist(ctx context.Context, do func() error) error {
 	}
 }
 
-// result says how the operation went: what ended it, what was left, and that
+// Result says how the operation went: what ended it, what was left, and that
 // files failed.
-func (o *outages) result(ctx context.Context, what string, err error) error {
+func (o *Outages) Result(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}

@@ -286,7 +286,7 @@ func TestOutageInterrupted(t *testing.T) {
 // TestOutageOfDatabase: it is waited for, and in the end named.
 func TestOutageOfDatabase(t *testing.T) {
 	c, _, _ := newShaky(t)
-	o := newOutages(c, impatient, new(Progress))
+	o := NewOutages(c, impatient, new(Progress))
 	down := &metadata.Error{Op: "get", Kind: metadata.ErrUnavailable, Err: errors.New("connection refused")}
 	asked := 0
 	o.named(database).ping = func(context.Context) error { asked++; return nil }
@@ -305,7 +305,7 @@ func TestOutageOfDatabase(t *testing.T) {
 		t.Errorf("it is down: %v, %v", err, o.over())
 	}
 	want := "ended early; once database works again, the same command goes on: metadata: get: database unavailable: connection refused"
-	if err := o.result(t.Context(), "purge", err); err == nil || err.Error() != want {
+	if err := o.Result(t.Context(), "purge", err); err == nil || err.Error() != want {
 		t.Errorf("in the end %v, want %s", err, want)
 	}
 }

@@ -53,16 +53,16 @@ func Purge(ctx context.Context, c *cluster.Cluster, options PurgeOptions) error 
 	}
 	pool := NewPool(p.options.Limits, p.progress)
 	p.options.BatchSize = pool.BatchSize(p.options.BatchSize)
-	p.outages = newOutages(c, options.Waiting, p.progress)
-	rows := present(p.outages, c.ExpiredRows(ctx, p.options.PurgeOptions), func(row metadata.Row) string { return row.Name })
-	return p.outages.result(ctx, "purge", Batches(ctx, pool, p.options.BatchSize, rows, p.purge))
+	p.outages = NewOutages(c, options.Waiting, p.progress)
+	rows := Present(p.outages, c.ExpiredRows(ctx, p.options.PurgeOptions), func(row metadata.Row) string { return row.Name })
+	return p.outages.Result(ctx, "purge", Batches(ctx, pool, p.options.BatchSize, rows, p.purge))
 }
 
 type purger struct {
 	c        *cluster.Cluster
 	options  PurgeOptions
 	progress *Progress
-	outages  *outages
+	outages  *Outages
 	mu       sync.Mutex // of Report
 }
 
@@ -71,7 +71,7 @@ type purger struct {
 func (p *purger) purge(ctx context.Context, rows []metadata.Row) error {
 	full := len(rows) == p.options.BatchSize
 	for tries := 0; len(rows) > 0; tries++ {
-		rows = slices.DeleteFunc(rows, func(row metadata.Row) bool { return p.outages.leaves(row.Name) })
+		rows = slices.DeleteFunc(rows, func(row metadata.Row) bool { return p.outages.Leaves(row.Name) })
 		var err error
 		if rows, err = p.remove(ctx, rows, tries); err != nil {
 			return err
@@ -95,7 +95,7 @@ func (p *purger) remove(ctx context.Context, rows []metadata.Row, tries int) (ag
 	var bytes int64
 	for _, row := range batch.Removed {
 		bytes += row.Size
-		p.outages.worked(row.Name)
+		p.outages.Worked(row.Name)
 	}
 	p.progress.AddMany(int64(len(batch.Removed)), bytes)
 	if len(batch.Removed) > 0 {
@@ -107,7 +107,7 @@ func (p *purger) remove(ctx context.Context, rows []metadata.Row, tries int) (ag
 		err = nil // which was that no store answers; each file is told
 	}
 	for _, row := range rows {
-		if failed := batch.Failed[row.Name]; failed != nil && p.outages.again(ctx, row.Name, failed, start, tries) {
+		if failed := batch.Failed[row.Name]; failed != nil && p.outages.Again(ctx, row.Name, failed, start, tries) {
 			again = append(again, row)
 		}
 	}

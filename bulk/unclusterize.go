@@ -39,9 +39,9 @@ func Unclusterize(ctx context.Context, c *cluster.Cluster, options UnclusterizeO
 	}
 	live := false
 	rows := c.List(ctx, cluster.ListOptions{Prefix: options.Prefix, ExcludeScopes: options.SkipScopes, Expired: &live})
-	b := back{c, NewPool(options.Limits, progress), progress, newOutages(c, options.Waiting, progress)}
-	rows = present(b.outages, rows, func(row metadata.Row) string { return row.Name })
-	return b.outages.result(ctx, "unclusterize", Each(ctx, b.pool, rows, b.bring))
+	b := back{c, NewPool(options.Limits, progress), progress, NewOutages(c, options.Waiting, progress)}
+	rows = Present(b.outages, rows, func(row metadata.Row) string { return row.Name })
+	return b.outages.Result(ctx, "unclusterize", Each(ctx, b.pool, rows, b.bring))
 }
 
 // back copies files back.
@@ -49,7 +49,7 @@ type back struct {
 	c        *cluster.Cluster
 	pool     *Pool
 	progress *Progress
-	outages  *outages
+	outages  *Outages
 }
 
 func (b back) bring(ctx context.Context, row metadata.Row) error {
@@ -63,16 +63,16 @@ func (b back) bring(ctx context.Context, row metadata.Row) error {
 		b.progress.Skip(1)
 		return nil
 	}
-	for tries := 0; !b.outages.leaves(row.Name); tries++ {
+	for tries := 0; !b.outages.Leaves(row.Name); tries++ {
 		start := time.Now()
 		err := b.fetch(ctx, row)
 		switch {
 		case err == nil:
 			b.progress.Add(row.Name, row.Size, time.Since(start))
-			b.outages.worked(row.Name)
+			b.outages.Worked(row.Name)
 		case errors.Is(err, fs.ErrNotExist):
 			b.progress.Skip(1) // expired since it was listed
-		case b.outages.again(ctx, row.Name, err, start, tries):
+		case b.outages.Again(ctx, row.Name, err, start, tries):
 			continue
 		}
 		break

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"time"
 
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/bulk/ezdb"
@@ -23,6 +25,8 @@ type EZDBOptions struct {
 	Prefix string
 	// Limits are for batches of a hundred files.
 	Limits bulk.Limits
+	// Waiting is for stores and databases that do not answer.
+	Waiting bulk.Waiting
 	// Counts, when set, counts along.
 	Counts *Counts
 }
@@ -44,10 +48,9 @@ func EZDB(ctx context.Context, c *cluster.Cluster, source *ezdb.Source, options 
 	}
 	z.progress = z.counts.progress
 	z.pool = bulk.NewPool(options.Limits, z.progress)
-	if err := bulk.Batches(ctx, z.pool, ezdbBatch, z.files(ctx, options.Prefix), z.store); err != nil {
-		return err
-	}
-	return z.progress.Err("import")
+	z.outages = bulk.NewOutages(c, options.Waiting, z.progress)
+	files := bulk.Present(z.outages, z.files(ctx, options.Prefix), func(file ezdb.File) string { return file.Name })
+	return z.outages.Result(ctx, "import", bulk.Batches(ctx, z.pool, ezdbBatch, files, z.store))
 }
 
 type ezdbImport struct {
@@ -56,6 +59,7 @@ type ezdbImport struct {
 	counts   *Counts
 	progress *bulk.Progress
 	pool     *bulk.Pool
+	outages  *bulk.Outages
 }
 
 // files yields the files that exist under names that the cluster knows.
@@ -82,34 +86,49 @@ func (z *ezdbImport) files(ctx context.Context, prefix string) iter.Seq2[ezdb.Fi
 	}
 }
 
-// store stores a batch.
+// store stores a batch, and what a store failed at once more when it answers again.
 func (z *ezdbImport) store(ctx context.Context, files []ezdb.File) error {
-	items, err := z.wanted(ctx, files)
-	if err != nil {
-		return err
-	}
-	var down error
-	stored := 0
-	for i, result := range z.c.StoreFiles(ctx, items) {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err() // interrupted, not failed
-		case result.Err == nil:
-			stored++
-			z.progress.Add(items[i].Path, result.Row.Size, result.Took)
-		case errors.Is(result.Err, ezdb.ErrGone):
-			z.counts.skip(Gone)
-		case isDown(result.Err) || isLost(result.Err):
-			down = result.Err
-			fallthrough
-		default:
-			z.progress.Fail(items[i].Path, cause(result.Err))
+	for tries := 0; len(files) > 0; tries++ {
+		files = slices.DeleteFunc(files, func(file ezdb.File) bool { return z.outages.Leaves(file.Name) })
+		items, err := z.wanted(ctx, files)
+		if err != nil {
+			return err
 		}
-	}
-	if stored == 0 && down != nil {
-		return down // the next batch would meet the same
+		again, err := z.storeItems(ctx, items, tries)
+		if err != nil {
+			return err
+		}
+		files = slices.DeleteFunc(files, func(file ezdb.File) bool { return !again[file.Name] })
 	}
 	return nil
+}
+
+// storeItems stores files and returns the names of those to try again.
+func (z *ezdbImport) storeItems(ctx context.Context, items []cluster.Item, tries int) (map[string]bool, error) {
+	begun, again := time.Now(), make(map[string]bool)
+	var lost error
+	stored := 0
+	for i, result := range z.c.StoreFiles(ctx, items) {
+		switch path := items[i].Path; {
+		case ctx.Err() != nil:
+			return nil, ctx.Err() // interrupted, not failed
+		case result.Err == nil:
+			stored++
+			z.outages.Worked(path)
+			z.progress.Add(path, result.Row.Size, result.Took)
+		case errors.Is(result.Err, ezdb.ErrGone):
+			z.counts.skip(Gone)
+		case isLost(result.Err):
+			lost = result.Err
+			z.progress.Fail(path, cause(result.Err))
+		case z.outages.Again(ctx, path, cause(result.Err), begun, tries):
+			again[path] = true
+		}
+	}
+	if stored == 0 && lost != nil {
+		return nil, lost // the next batch would meet the same
+	}
+	return again, ctx.Err()
 }
 
 // cause leaves out what a store made of it that it could not read a body.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -260,5 +261,31 @@ func TestEZDBDown(t *testing.T) {
 	err := importer.EZDB(t.Context(), c, source, importer.EZDBOptions{Limits: bulk.Limits{Workers: 1}, Counts: importer.NewCounts(progress)})
 	if err == nil || !strings.Contains(err.Error(), "doesn't exist") || progress.Snapshot().Failed > 100 {
 		t.Errorf("%v, %+v", err, progress.Snapshot())
+	}
+}
+
+// TestEZDBStoreDown: a store that is not there costs one error, and the same import
+// goes on when it is back.
+func TestEZDBStoreDown(t *testing.T) {
+	s := nfsSite(t)
+	emptyTables(t, &s, false)
+	c := open(t, s)
+	source, tables := oldCluster(t, oldcluster.Since41)
+	tables.Rows(t, "var/", 1000)
+	mount := s.DFS.MountPointPath
+	if err := os.Rename(mount, mount+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	progress := new(bulk.Progress)
+	err := importer.EZDB(t.Context(), c, source, importer.EZDBOptions{Waiting: bulk.Waiting{Patience: -1}, Counts: importer.NewCounts(progress)})
+	var outage *bulk.OutageError
+	if got := progress.Snapshot(); !errors.As(err, &outage) || !outage.Early || got.Failed != 0 || got.Done != 0 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if err := os.Rename(mount+".gone", mount); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := importAll(t, c, source, bulk.Limits{}); err != nil || got.Done != 1000 {
+		t.Errorf("then %+v, %v", got, err)
 	}
 }

@@ -13,12 +13,9 @@
 package importer
 
 import (
-	"errors"
 	"sync"
 
-	"example.com/ezdfs/backends"
 	"example.com/ezdfs/bulk"
-	"example.com/ezdfs/metadata"
 )
 
 // Reason says why a file was not imported, in words for administrators.
@@ -102,10 +99,4 @@ func (c *Counts) revive() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.revived++
-}
-
-// isDown reports whether an error says that a store or the database cannot be
-// used at all: then there is no point in going on.
-func isDown(err error) bool {
-	return errors.Is(err, backends.ErrUnavailable) || errors.Is(err, metadata.ErrUnavailable) || errors.Is(err, backends.ErrNoSpace)
 }

@@ -36,7 +36,8 @@ cluster still serves, and the same command takes what has changed since, or goes
 on after an interruption. Let nobody write to both at the same time.
 
 A file whose chunks are not all there, or overlap, is named with the place, and
-does not stop the others. With --json one document for each file that failed, and
+does not stop the others. A store that does not answer is waited for; then its files
+are left, and those of the others imported. With --json one document for each file that failed, and
 {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			prefix, err := importPrefix(args)
@@ -56,6 +57,7 @@ does not stop the others. With --json one document for each file that failed, an
 	flags.StringVar(&f.config.Table, "table", ezdb.DefaultTable, "`TABLE` of the files")
 	flags.StringVar(&f.config.DataTable, "data-table", ezdb.DefaultDataTable, "`TABLE` of their chunks")
 	f.add(c, "batches of a hundred files")
+	f.addPatience(c)
 	return c
 }
 
@@ -78,6 +80,6 @@ func (f *importEZDBFlags) run(ctx context.Context, a *app, s session, prefix str
 	r := newImportRun(a, f.progress)
 	r.bulkRun.count = func(ctx context.Context) (int64, error) { return source.Count(ctx, prefix) }
 	return r.run(ctx, func(ctx context.Context) error {
-		return importer.EZDB(ctx, s.Cluster, source, importer.EZDBOptions{Prefix: prefix, Limits: f.limits, Counts: r.counts})
+		return importer.EZDB(ctx, s.Cluster, source, importer.EZDBOptions{Prefix: prefix, Limits: f.limits, Waiting: f.waiting(a), Counts: r.counts})
 	})
 }
