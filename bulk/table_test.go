@@ -28,13 +28,7 @@ import (
 // DFS_BENCH_FILES sets the number of files.
 func tableFiles(t *testing.T) int {
 	t.Helper()
-	if os.Getenv("DFS_BENCH") == "" {
-		t.Skip("set DFS_BENCH=1")
-	}
-	if n, err := strconv.Atoi(os.Getenv("DFS_BENCH_FILES")); err == nil {
-		return n
-	}
-	return 100_000
+	return testservice.MeasuredFiles(t, 100_000)
 }
 
 // legacySleep is how long the legacy's script rests after a hundred files.

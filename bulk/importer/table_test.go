@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/bulk/ezdb"
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/internal/testservice/oldcluster"
 	"example.com/ezdfs/settings"
 )
@@ -28,17 +28,7 @@ import (
 //
 // DFS_BENCH_FILES sets the number of files.
 func TestTable(t *testing.T) {
-	if os.Getenv("DFS_BENCH") == "" {
-		t.Skip("set DFS_BENCH=1")
-	}
-	files := 100_000
-	if n, err := strconv.Atoi(os.Getenv("DFS_BENCH_FILES")); err == nil {
-		files = n
-	}
-	b := &bencher{files: files, program: filepath.Join(t.TempDir(), "dfsctl")}
-	if out, err := exec.Command("go", "build", "-o", b.program, "example.com/ezdfs/cmd/dfsctl").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	b := &bencher{files: testservice.MeasuredFiles(t, 100_000), program: testservice.Dfsctl(t)}
 	s := fullSite(t)
 	s.Dispatch.PathBackends = []settings.Rule{{Prefix: onS3, Backend: "s3"}}
 	emptyTables(t, &s, true)

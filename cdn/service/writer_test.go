@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/settings"
 )
 
@@ -21,9 +21,7 @@ import (
 // three targets, in turn, so that what else the machine does falls on all of
 // them alike. It takes a minute or two: DFS_BENCH=1, with -v.
 func TestWriterCost(t *testing.T) {
-	if os.Getenv("DFS_BENCH") == "" {
-		t.Skip("DFS_BENCH=1 measures what the journal costs")
-	}
+	testservice.Measurement(t)
 	variants := []string{"no journal", "journal", "journal, delivered"}
 	for _, workers := range []int{1, 8} {
 		writers := make([]*cluster.Cluster, len(variants))
