@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// checkTrash looks at the directories into which purges move bodies: what lies
+// checkTrash looks at the directories into which purges and checks move bodies: what lies
 // in one is hidden, so it must hold nothing else.
 func (c *checker) checkTrash() {
 	for name, nfs := range sorted(c.settings.NFS) {

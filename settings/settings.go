@@ -77,7 +77,7 @@ type Clustering struct {
 // and the choice of the backend or the dispatcher.
 type DFS struct {
 	MountPointPath string `key:"MountPointPath" path:"root" env:"DFS_MOUNT_POINT_PATH" doc:"Root of the NFS tree, absolute or relative to the site root."`
-	Trash          string `key:"Trash" doc:"Directory of that tree, such as trash, into which a purge moves bodies instead of deleting them; empty for none. Empty it before you change this."`
+	Trash          string `key:"Trash" doc:"Directory of that tree, such as trash, into which purges and checks move bodies instead of deleting them; empty for none. Empty it before you change this."`
 	DFSBackend     string `key:"DFSBackend" default:"eZDFSFileHandlerDFSBackend" doc:"Backend of every path, or the dispatcher's class to route by [DispatchableDFS]."`
 
 	DBBackend  string `key:"DBBackend" default:"eZDFSFileHandlerMySQLiBackend" env:"DFS_DB_BACKEND" doc:"Metadata engine: a legacy MySQL class name, MySQL, or SQLite."`
@@ -240,7 +240,7 @@ type NFS struct {
 	MountPointPath string      `key:"MountPointPath" path:"root" env:"DFS_NFS_*_MOUNT_POINT_PATH" doc:"Root of the tree, absolute or relative to the site root."`
 	FileMode       fs.FileMode `key:"StorageFilePermissions" doc:"Mode of files, octal; by default that of site.ini."`
 	DirMode        fs.FileMode `key:"StorageDirPermissions" doc:"Mode of directories, octal; by default that of site.ini."`
-	Trash          string      `key:"Trash" doc:"Directory of the store, such as trash, into which a purge moves bodies instead of deleting them; empty for none. Empty it before you change this."`
+	Trash          string      `key:"Trash" doc:"Directory of the store, such as trash, into which purges and checks move bodies instead of deleting them; empty for none. Empty it before you change this."`
 }
 
 // S3 is one bucket: [BackendSettings] of dfsamazons3.ini for the instance
@@ -255,7 +255,7 @@ type S3 struct {
 	Endpoint             string `key:"Endpoint" env:"DFS_S3_*_ENDPOINT" doc:"URL of an S3-compatible service; empty for Amazon."`
 	UsePathStyleEndpoint bool   `key:"UsePathStyleEndpoint" default:"disabled" doc:"Put the bucket into the path instead of the host name."`
 	Prefix               string `key:"Prefix" doc:"Put before every path to make the object key, byte for byte."`
-	Trash                string `key:"Trash" doc:"Directory of the store, such as trash, into which a purge moves bodies instead of deleting them; empty for none. Empty it before you change this."`
+	Trash                string `key:"Trash" doc:"Directory of the store, such as trash, into which purges and checks move bodies instead of deleting them; empty for none. Empty it before you change this."`
 	ACL                  string `key:"ACL" oneof:"private|public-read|public-read-write|authenticated-read|aws-exec-read|bucket-owner-read|bucket-owner-full-control" doc:"Canned ACL sent with every write, such as public-read; empty sends none."`
 	StorageClass         string `key:"StorageClass" doc:"Storage class sent with every write."`
 	ServerSideEncryption string `key:"ServerSideEncryption" oneof:"AES256|aws:kms|aws:kms:dsse" doc:"AES256, aws:kms or aws:kms:dsse; empty leaves it to the bucket."`
@@ -275,7 +275,7 @@ type GCS struct {
 	CredentialsFile string `key:"CredentialsFile" path:"root" env:"DFS_GCS_*_CREDENTIALS_FILE" doc:"Service account key, relative to the site root; empty for the default credentials."`
 	Endpoint        string `key:"Endpoint" env:"DFS_GCS_*_ENDPOINT" doc:"URL of an emulator, used without credentials unless CredentialsFile is set; empty for Google."`
 	Prefix          string `key:"Prefix" doc:"Put before every path to make the object name, byte for byte."`
-	Trash           string `key:"Trash" doc:"Directory of the store, such as trash, into which a purge moves bodies instead of deleting them; empty for none. Empty it before you change this."`
+	Trash           string `key:"Trash" doc:"Directory of the store, such as trash, into which purges and checks move bodies instead of deleting them; empty for none. Empty it before you change this."`
 	ACL             string `key:"ACL" oneof:"authenticatedRead|bucketOwnerFullControl|bucketOwnerRead|private|projectPrivate|publicRead|publicReadWrite" doc:"Predefined ACL sent with every write, such as publicRead; empty sends none."`
 	StorageClass    string `key:"StorageClass" doc:"Storage class of new objects."`
 	CacheControl    string `key:"CacheControl" doc:"Cache-Control kept with every object."`
