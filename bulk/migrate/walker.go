@@ -48,7 +48,7 @@ func (w *walker) batch(ctx context.Context, m *Migration) (*batch, error) {
 	start := w.after
 	b := &batch{w: w, position: start}
 	var bytes int64
-	for len(b.files) < batchFiles && bytes < batchBytes {
+	for len(b.files) < m.pool.BatchSize(batchFiles) && bytes < batchBytes {
 		row, err := w.row(ctx, m)
 		if err != nil {
 			w.close()
