@@ -18,7 +18,7 @@ func TestConnections(t *testing.T) {
 	if os.Getenv("DFS_BENCH") == "" {
 		t.Skip("set DFS_BENCH=1, or run make bench-gateway")
 	}
-	const idle, active = 9500, 1000 // with the files of a process limited to 20,000
+	const idle, active = 10_000, 1000
 	wrk := testservice.Binary(t, "wrk")
 	site := newSite(t)
 	g := site.gateway(t, "gateway")
