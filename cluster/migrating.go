@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -19,52 +21,100 @@ const (
 	secondAfter = time.Second
 	// slowFor is for how long both are asked at once after that has helped.
 	slowFor = 5 * time.Second
+	// maxLeft is how many openings of a store may hang that nobody waits for any
+	// more. A network mount whose server is gone heeds no context, and each of them
+	// holds a thread.
+	maxLeft = 256
 )
 
 // slow remembers the stores that did not answer in time, by their name.
-type slow struct{ until sync.Map }
+type slow struct{ stores sync.Map }
 
-// patience is how long to wait for a store alone.
-func (s *slow) patience(store string) time.Duration {
-	if until, known := s.until.Load(store); known && time.Now().Before(until.(time.Time)) {
+func (s *slow) of(name string) *slowStore {
+	known, ok := s.stores.Load(name)
+	if !ok {
+		known, _ = s.stores.LoadOrStore(name, &slowStore{name: name})
+	}
+	return known.(*slowStore)
+}
+
+// slowStore is what is known of one of them.
+type slowStore struct {
+	name  string
+	until atomic.Int64 // both are asked at once, in nanoseconds of Unix time; 0 for not
+	left  atomic.Int64 // openings that hang and that nobody waits for
+}
+
+// patience is how long to wait for a store alone: not at all while it is known to
+// be slow. When that is over one reader finds out whether it still is.
+func (s *slowStore) patience() time.Duration {
+	until, now := s.until.Load(), time.Now()
+	if until != 0 && (now.UnixNano() < until || !s.until.CompareAndSwap(until, now.Add(slowFor).UnixNano())) {
 		return 0
 	}
 	return secondAfter
 }
 
-func (s *slow) note(store string) { s.until.Store(store, time.Now().Add(slowFor)) }
+// judge notes how a store did that was waited for alone. What it did when both
+// were asked at once tells nothing: the other one may only have been faster.
+func (s *slowStore) judge(alone time.Duration, answered bool) {
+	switch {
+	case alone == 0:
+	case !answered:
+		s.until.Store(time.Now().Add(slowFor).UnixNano())
+	case s.until.Load() != 0:
+		s.until.Store(0)
+	}
+}
 
 // openBody opens the body of a row. While its path migrates to a store that is
 // down or hangs, the one that it migrates from serves what it still has of it.
 func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) (backends.Reader, error) {
-	first := func(ctx context.Context) (backends.Reader, error) {
-		return c.stores.Open(ctx, row.Name, read.offset, read.length)
-	}
 	route := c.stores.Route(row.Name)
 	if route.From == nil || !row.Live() {
-		return first(ctx)
+		return c.stores.Open(ctx, row.Name, read.offset, read.length)
 	}
-	return c.openEither(ctx, route, first, func(ctx context.Context) (backends.Reader, error) {
+	on := func(b backends.Backend) opener {
+		return func(ctx context.Context) (backends.Reader, error) {
+			return b.Open(ctx, row.Name, read.offset, read.length)
+		}
+	}
+	body, err := c.openEither(ctx, route, on(route.Backend), func(ctx context.Context) (backends.Reader, error) {
 		return openSecond(ctx, route.From, row, read)
 	})
+	// As the dispatcher looks for a body: it has yet to migrate, or has done so in
+	// between. Each store is asked by itself, so that one that hangs is known.
+	for _, b := range []backends.Backend{route.From, route.Backend} {
+		if errors.Is(err, fs.ErrNotExist) {
+			body, err = startOpening(ctx, c.slow.of(b.Name()), on(b)).wait(ctx).reader()
+		}
+	}
+	return body, err
 }
 
 // openEither prefers what first opens, unless that takes long and second has the
 // body. When both fail, the error is the first's.
 func (c *Cluster) openEither(ctx context.Context, route dispatcher.Route, first, second opener) (backends.Reader, error) {
-	name := route.Backend.Name()
-	a := startOpening(ctx, first)
-	timer := time.NewTimer(c.slow.patience(name))
+	store := c.slow.of(route.Backend.Name())
+	alone := store.patience()
+	a := startOpening(ctx, store, first)
+	timer := time.NewTimer(alone)
 	defer timer.Stop()
 	var got *opened
 	select {
 	case got = <-a.done:
 		if !errors.Is(got.err, backends.ErrUnavailable) {
+			if ctx.Err() == nil {
+				store.judge(alone, true)
+			}
 			return got.reader()
 		}
 	case <-timer.C:
+	case <-ctx.Done():
+		a.discard()
+		return nil, ctx.Err()
 	}
-	b := startOpening(ctx, second)
+	b := startOpening(ctx, c.slow.of(route.From.Name()), second)
 	if got == nil {
 		select {
 		case got = <-a.done:
@@ -74,15 +124,19 @@ func (c *Cluster) openEither(ctx context.Context, route dispatcher.Route, first,
 			}
 		case other := <-b.done:
 			if other.err != nil {
-				return (<-a.done).reader()
+				return a.wait(ctx).reader()
 			}
-			c.slow.note(name)
+			store.judge(alone, false)
 			a.discard()
 			return other.reader()
+		case <-ctx.Done():
+			a.discard()
+			b.discard()
+			return nil, ctx.Err()
 		}
 	}
-	if other := <-b.done; other.err == nil {
-		c.slow.note(name)
+	if other := b.wait(ctx); other.err == nil {
+		store.judge(alone, false)
 		return other.reader()
 	}
 	return got.reader()
@@ -109,6 +163,7 @@ type opener func(context.Context) (backends.Reader, error)
 
 // opening is a body that is being opened.
 type opening struct {
+	store  *slowStore
 	done   chan *opened
 	cancel context.CancelFunc
 }
@@ -120,11 +175,17 @@ type opened struct {
 	cancel context.CancelFunc
 }
 
-func startOpening(ctx context.Context, open opener) *opening {
+func startOpening(ctx context.Context, store *slowStore, open opener) *opening {
 	ctx, cancel := context.WithCancel(ctx)
-	o := &opening{make(chan *opened, 1), cancel}
+	o := &opening{store, make(chan *opened, 1), cancel}
+	if n := store.left.Load(); n >= maxLeft {
+		err := fmt.Errorf("%d readers gave up waiting for it to open a file", n)
+		o.done <- &opened{nil, &backends.Error{Backend: store.name, Op: "open", Kind: backends.ErrUnavailable, Err: err, Retry: true}, cancel}
+		cancel()
+		return o
+	}
 	go func() {
-		body, err := open(ctx)
+		body, err := recovered(ctx, open)
 		if err != nil {
 			cancel()
 		}
@@ -133,10 +194,33 @@ func startOpening(ctx context.Context, open opener) *opening {
 	return o
 }
 
+// recovered makes an error of a panic, which would end the process here.
+func recovered(ctx context.Context, open opener) (body backends.Reader, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return open(ctx)
+}
+
+// wait waits for the body, or until ctx is done, whatever the store makes of that.
+func (o *opening) wait(ctx context.Context) *opened {
+	select {
+	case got := <-o.done:
+		return got
+	case <-ctx.Done():
+		o.discard()
+		return &opened{err: ctx.Err()}
+	}
+}
+
 // discard ends what nobody waits for any more.
 func (o *opening) discard() {
 	o.cancel()
+	o.store.left.Add(1)
 	go func() {
+		defer o.store.left.Add(-1)
 		if got := <-o.done; got.err == nil {
 			got.body.Close()
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -127,7 +128,7 @@ func TestReadsWhileTheNewStoreHangs(t *testing.T) {
 			t.Errorf("reads %q, %v", data, err)
 		}
 	}
-	if c.slow.patience("first") != 0 {
+	if c.slow.of("first").patience() != 0 {
 		t.Error("the next reader waits as long for a store that is known to hang")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -147,10 +148,129 @@ func TestReadsWhileTheOldStoreHangs(t *testing.T) {
 	late := &stalling{Memory: first, release: make(chan struct{})}
 	c := migrates(t, late, second)
 	c.mustStore(t, "m/a", "body")
-	c.slow.note("first") // both are asked at once
+	c.slow.of("first").judge(secondAfter, false) // both are asked at once
 	time.AfterFunc(10*time.Millisecond, func() { close(late.release) })
 	if data, err := c.ReadFile(t.Context(), "m/a"); err != nil || string(data) != "body" {
 		t.Errorf("reads %q, %v", data, err)
+	}
+}
+
+// stubborn is a store that opens nothing until it is let go, whoever has given up
+// by then, as a mount whose server is gone.
+type stubborn struct {
+	*backendtest.Memory
+	release chan struct{}
+	hanging atomic.Int32
+}
+
+func (s *stubborn) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
+	s.hanging.Add(1)
+	defer s.hanging.Add(-1)
+	<-s.release
+	return s.Memory.Open(context.WithoutCancel(ctx), path, offset, length)
+}
+
+// TestReadsWhileAStoreHeedsNobody: readers who give up are let go, and what they
+// leave behind does not grow without bound.
+func TestReadsWhileAStoreHeedsNobody(t *testing.T) {
+	first, second := &stubborn{Memory: backendtest.NewMemory("first"), release: make(chan struct{})}, backendtest.NewMemory("second")
+	c := migrates(t, first, second)
+	for _, path := range []string{"m/a", "m/new"} {
+		c.mustStore(t, path, "body")
+	}
+	putAged(t, second, "m/a", "body", time.Now())
+	left := &c.slow.of("first").left
+	t.Cleanup(func() {
+		close(first.release)
+		for left.Load() > 0 {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	c.slow.of("first").judge(secondAfter, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := c.ReadFile(ctx, "m/new"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("what the other store does not have: %v", err)
+	}
+	for i := range 2 * maxLeft {
+		if data, err := c.ReadFile(t.Context(), "m/a"); err != nil || string(data) != "body" {
+			t.Fatalf("reads %q, %v after %d", data, err, i)
+		}
+	}
+	if n := first.hanging.Load(); n > maxLeft+1 {
+		t.Errorf("%d openings hang", n)
+	}
+	if _, err := c.ReadFile(t.Context(), "m/new"); !errors.Is(err, backends.ErrUnavailable) || !strings.Contains(err.Error(), "first") {
+		t.Errorf("then: %v", err)
+	}
+}
+
+// TestReadsWhileTheOldStoreHeedsNobody: readers of what has yet to migrate keep
+// nobody from what has.
+func TestReadsWhileTheOldStoreHeedsNobody(t *testing.T) {
+	first, second := backendtest.NewMemory("first"), &stubborn{Memory: backendtest.NewMemory("second"), release: make(chan struct{})}
+	c := migrates(t, first, second)
+	for _, path := range []string{"m/a", "m/old"} {
+		c.mustStore(t, path, "body")
+	}
+	putAged(t, second, "m/old", "body", time.Now())
+	if err := first.Delete(t.Context(), []string{"m/old"}); err != nil {
+		t.Fatal(err)
+	}
+	left := &c.slow.of("second").left
+	t.Cleanup(func() {
+		close(second.release)
+		for left.Load() > 0 {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	for i := range maxLeft + 10 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, err := c.ReadFile(ctx, "m/old")
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, backends.ErrUnavailable) {
+			t.Fatalf("after %d: %v", i, err)
+		}
+	}
+	if n := second.hanging.Load(); n > maxLeft {
+		t.Errorf("%d openings hang", n)
+	}
+	if data, err := c.ReadFile(t.Context(), "m/a"); err != nil || string(data) != "body" {
+		t.Errorf("what has migrated reads %q, %v", data, err)
+	}
+}
+
+// TestPatience: that the other store was faster does not make one slow, and one
+// reader at a time finds out whether it still is.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(slowStore)
+		wants := func(when string, want time.Duration) {
+			t.Helper()
+			if got := s.patience(); got != want {
+				t.Errorf("%s: waits for %v, want %v", when, got, want)
+			}
+		}
+		wants("at first", secondAfter)
+		s.judge(secondAfter, false)
+		for range 10 {
+			wants("while it is slow", 0)
+			time.Sleep(slowFor / 10)
+			s.judge(0, false)
+		}
+		wants("after that", secondAfter)
+		wants("the others", 0)
+		s.judge(secondAfter, true)
+		wants("when it has answered", secondAfter)
+		wants("everybody", secondAfter)
+	})
+}
+
+// TestPanicOfAStore ends nothing but the read.
+func TestPanicOfAStore(t *testing.T) {
+	got := startOpening(t.Context(), new(slowStore), func(context.Context) (backends.Reader, error) { panic("a bug") }).wait(t.Context())
+	if body, err := got.reader(); body != nil || err == nil || !strings.Contains(err.Error(), "a bug") {
+		t.Errorf("%v, %v", body, err)
 	}
 }
 
