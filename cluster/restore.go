@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"maps"
+	"slices"
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/metadata"
@@ -56,7 +57,7 @@ func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row
 	}
 	staged, info, err := backends.StageCopy(ctx, from, t.Location, to, t.Name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return metadata.Row{}, fmt.Errorf("%q is not in the trash of %s any more: %w", t.Name, t.Backend, err)
+		return metadata.Row{}, notInTrash(t, err)
 	}
 	if err != nil {
 		return metadata.Row{}, err
@@ -68,13 +69,7 @@ func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row
 		return row, err
 	}
 	c.step(stepStaged)
-	err = c.publish(ctx, row, staged, func(tx *metadata.Tx) error {
-		locked, err := tx.Lock(row)
-		if err == nil && len(locked) > 0 && locked[0].Live() {
-			err = &ExistsError{t.Name}
-		}
-		return err
-	})
+	err = c.publish(ctx, row, staged, func(tx *metadata.Tx) error { return mayRestore(tx, t) })
 	if err != nil {
 		return row, err
 	}
@@ -82,8 +77,43 @@ func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row
 	// up in the middle of that would leave an entry without a body.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendTimeout)
 	defer cancel()
-	_, err = c.RemoveTrash(ctx, []metadata.Trashed{t})
+	batch, err := c.RemoveTrash(ctx, []metadata.Trashed{t})
+	if err == nil {
+		err = batch.Failed[t.Location]
+	}
+	if err != nil {
+		err = fmt.Errorf("%q is restored, but in the trash of %s still: %w", t.Name, t.Backend, err)
+	}
 	return row, err
+}
+
+// mayRestore makes sure that there is no such file, and that what was staged is
+// what is in the trash: somebody else may have restored it, and a purge put
+// another body there since. Where there is no row there is nothing to lock, so
+// one is claimed: else a file stored at this moment would be replaced.
+func mayRestore(tx *metadata.Tx, t metadata.Trashed) error {
+	claim := metadata.Row{Name: t.Name, Trunk: t.Name, MTime: -1, Expired: true}
+	if err := tx.Claim(claim); err != nil {
+		return err
+	}
+	locked, err := tx.Lock(claim)
+	if err != nil {
+		return err
+	}
+	if len(locked) > 0 && locked[0].Live() {
+		return &ExistsError{t.Name}
+	}
+	known, err := tx.TrashOf(t.Name)
+	if err != nil || slices.ContainsFunc(known, func(now metadata.Trashed) bool {
+		return now.Stamp == t.Stamp && now.Time.Equal(t.Time)
+	}) {
+		return err
+	}
+	return notInTrash(t, fs.ErrNotExist)
+}
+
+func notInTrash(t metadata.Trashed, err error) error {
+	return fmt.Errorf("%q is not in the trash of %s any more: %w", t.Name, t.Backend, err)
 }
 
 // TrashBatch is what one step of emptying the trash removed.
@@ -131,10 +161,14 @@ func (c *Cluster) RemoveTrash(ctx context.Context, entries []metadata.Trashed) (
 	batch := TrashBatch{Failed: make(map[string]error)}
 	var ghosts []metadata.Trashed
 	byBackend := make(map[string][]metadata.Trashed)
+	silent := make(map[string]error) // backends that cannot tell
 	for _, t := range entries {
-		if there, err := true, error(nil); t.Pending {
-			if there, err = c.inTrash(ctx, t); err != nil {
-				batch.Failed[t.Location] = err
+		if there, err := true, silent[t.Backend]; t.Pending {
+			if err == nil {
+				there, err = c.inTrash(ctx, t)
+			}
+			if err != nil {
+				silent[t.Backend], batch.Failed[t.Location] = err, err
 				continue
 			}
 			if !there {

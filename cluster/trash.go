@@ -137,8 +137,9 @@ func (c *Cluster) stamp(tx *metadata.Tx, entries map[string]metadata.Trashed) er
 		return err
 	}
 	taken := make(map[string]map[string]bool)
+	silent := make(map[string]error) // backends that cannot tell
 	for _, t := range known {
-		stays, err := c.resolve(tx, t)
+		stays, err := c.resolve(tx, t, silent)
 		if err != nil {
 			return err
 		}
@@ -170,14 +171,17 @@ func (c *Cluster) ghost(t metadata.Trashed) bool { return c.now().Sub(t.Time) > 
 
 // resolve finds out what became of an entry that is pending, and reports whether
 // it stays. One whose body is not in the trash may be that of a purge under way.
-func (c *Cluster) resolve(tx *metadata.Tx, t metadata.Trashed) (stays bool, err error) {
-	if !t.Pending {
+// So may one whose backend cannot tell, which is noted and not asked again: that
+// keeps nobody from purging the files of the others.
+func (c *Cluster) resolve(tx *metadata.Tx, t metadata.Trashed, silent map[string]error) (stays bool, err error) {
+	if !t.Pending || silent[t.Backend] != nil {
 		return true, nil
 	}
 	there, err := c.inTrash(tx.Context(), t)
 	switch {
 	case err != nil:
-		return false, err
+		silent[t.Backend] = err
+		return true, tx.Context().Err()
 	case there:
 		return true, tx.SettleTrash(t)
 	case c.ghost(t):
