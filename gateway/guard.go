@@ -12,8 +12,14 @@ import (
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
 
-// breakerFailures is how many failures in a row make a service be left alone.
-const breakerFailures = 5
+const (
+	// breakerFailures is how many failures in a row make a service be left alone.
+	breakerFailures = 5
+	// migratingFailures is that for paths that migrate. While the store that they
+	// migrate to is down, some of them are served all the same, and files that only
+	// that one has must not keep people from those.
+	migratingFailures = 50
+)
 
 // errLeftAlone is why a service that failed again and again was not asked.
 var errLeftAlone = errors.New("it failed again and again and is left alone for a moment")
@@ -32,13 +38,13 @@ type guard struct {
 	calls, failures atomic.Uint64
 }
 
-// newGuard returns a guard that leaves its service alone for delay. fault
-// makes an error of the service.
-func newGuard(name string, timeout, delay time.Duration, slots int, logger *slog.Logger, fault func(error) error) *guard {
+// newGuard returns a guard that leaves its service alone for delay after so many
+// failures. fault makes an error of the service.
+func newGuard(name string, failures uint, timeout, delay time.Duration, slots int, logger *slog.Logger, fault func(error) error) *guard {
 	g := &guard{name: name, timeout: timeout, fault: fault}
 	g.slots = bulkhead.New[any](uint(slots))
 	g.breaker = circuitbreaker.NewBuilder[any]().
-		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(delay).
+		WithFailureThreshold(failures).WithSuccessThreshold(1).WithDelay(delay).
 		OnOpen(func(e circuitbreaker.StateChangedEvent) {
 			if e.OldState == circuitbreaker.ClosedState { // not again after each look
 				logger.Warn("a service is left alone until it answers", "service", name, "next_look", delay)

@@ -54,8 +54,10 @@ func TestFilesThatMigrateToAStoreThatIsDown(t *testing.T) {
 	}
 	h := gateway.New(partly{s}, gateway.Options{RetryAfter: time.Hour})
 	for range 10 {
-		if got := status(h, "/dead/storage/file"); got != 503 {
-			t.Fatalf("a file of the store: %d", got)
+		for _, path := range []string{"/dead/storage/file", "/dead/storage/migrating"} { // the latter is there only
+			if got := status(h, path); got != 503 {
+				t.Fatalf("a file of the store: %d", got)
+			}
 		}
 	}
 	s.open["dead"] = nil // the cluster finds those that migrate where they were

@@ -49,14 +49,14 @@ func (g *guard) stats() ServiceStats {
 // guardOf returns the guard of the store that holds a path. Paths that migrate have
 // one of their own: they are served while the store they migrate to is down.
 func (h *Handler) guardOf(path string) *guard {
-	name := h.files.Backend(path)
+	name, failures := h.files.Backend(path), uint(breakerFailures)
 	if h.migrates(path) {
-		name += " while migrating"
+		name, failures = name+" while migrating", migratingFailures
 	}
 	if g, ok := h.stores.Load(name); ok {
 		return g.(*guard)
 	}
-	g, _ := h.stores.LoadOrStore(name, newGuard(name, h.o.StoreTimeout, h.o.RetryAfter, h.o.StoreRequests, h.o.Logger,
+	g, _ := h.stores.LoadOrStore(name, newGuard(name, failures, h.o.StoreTimeout, h.o.RetryAfter, h.o.StoreRequests, h.o.Logger,
 		func(err error) error {
 			return &backends.Error{Backend: name, Op: "open", Kind: backends.ErrUnavailable, Err: err}
 		}))
