@@ -169,10 +169,10 @@ func (l *Locked) DropGeneration(row metadata.Row) error {
 	return err
 }
 
-// SameBody reports whether two places are the same file of the same store, under
-// two names of it. That is only ever sure of stores that know fractions of
-// seconds.
+// SameBody reports whether two places may be the same file of the same store,
+// under two names of it. Of stores that know fractions of seconds that is sure.
+// Of others it may be a twin of the same second, which is better left than the
+// only body deleted.
 func SameBody(a, b Place) bool {
-	return a.Version != "" && a.Version == b.Version && a.Size == b.Size &&
-		a.Stored.Nanosecond() != 0 && a.Stored.Equal(b.Stored)
+	return a.Version != "" && a.Version == b.Version && a.Size == b.Size && a.Stored.Equal(b.Stored)
 }

@@ -97,10 +97,14 @@ func (d *diagnosis) diagnoseBodies(s cluster.Subject) {
 // diagnoseBody holds a live row against the body that readers find.
 //
 // Where another body has the row's size nobody can say which of them is the
-// file: a row made to fit the first would make the other one a stray.
+// file: a row made to fit the first would make the other one a stray. Nor where
+// another one has its size and time, and the first is older: somebody has stored
+// it by other rules. A crash leaves one that is newer than its row.
 func (d *diagnosis) diagnoseBody(here, others []cluster.Place) {
 	row, body := d.row, here[0]
-	right, elsewhere := ofSize(slices.Concat(here[1:], others), row.Size)
+	others = slices.Concat(here[1:], others)
+	right, elsewhere := ofSize(others, row.Size)
+	of := func(p cluster.Place) bool { return p.Size == row.Size && p.Kept && bodyTime(p) == row.MTime }
 	switch {
 	case body.Size != row.Size && elsewhere:
 		d.undecided = true
@@ -108,6 +112,11 @@ func (d *diagnosis) diagnoseBody(here, others []cluster.Place) {
 			row.Size, right.Store.Name(), body.Size)
 	case body.Size != row.Size:
 		d.add(WrongSize, body, "the row says %d bytes, the body has %d", row.Size, body.Size)
+	case body.Kept && bodyTime(body) < row.MTime && slices.ContainsFunc(others, of):
+		d.undecided = true
+		right = others[slices.IndexFunc(others, of)]
+		d.add(WrongTime, body, "the row says %s, as the body on %s has, this one %s; delete the wrong body, then check again",
+			date(row.ModTime()), right.Store.Name(), date(body.ModTime))
 	case body.Kept && bodyTime(body) != row.MTime:
 		d.add(WrongTime, body, "the row says %s, the body %s", date(row.ModTime()), date(body.ModTime))
 	}

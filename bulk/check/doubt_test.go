@@ -46,6 +46,44 @@ func TestTheStrayMayBeTheFile(t *testing.T) {
 	wantLines(t, "with a stray of another size", summarize(found), []string{"wrong-size " + name + " repaired", "stray-body " + name + " deleted"})
 }
 
+// TestTheStrayMayBeNewer leaves it to somebody which of two bodies of one size is
+// the file, where the one that readers find is older than the row and the other one
+// has its time. One that is newer than the row was left by a crash.
+func TestTheStrayMayBeNewer(t *testing.T) {
+	f := newFixture(t, "sqlite", false)
+	name := onNFS + "a"
+	f.putRows(f.row(name, 100), f.row(onNFS+"b", 100))
+	f.putBodies(bodies{{past, name}: 100, {"nfs", onNFS + "b"}: 100})
+	put := func(at time.Time) {
+		t.Helper()
+		if err := f.putBody("nfs", name, 100, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(f.long.Add(-time.Hour))
+	f.untouched(Options{}, "wrong-time "+name, "stray-body "+name)
+	f.untouched(Options{Storage: true}, "stray-body "+name)
+	put(f.long.Add(time.Minute))
+	found, _ := f.check(Options{Now: later, Repair: true, Delete: true})
+	wantLines(t, "after a crash", summarize(found), []string{"wrong-time " + name + " repaired", "stray-body " + name + " deleted"})
+}
+
+// TestOneBucketByTwoNames: what looks like a stray is the only body, seen by the
+// other name of its bucket.
+func TestOneBucketByTwoNames(t *testing.T) {
+	s := newSettings(t, "sqlite", true)
+	other := s.S3["s3"]
+	other.Name, other.Endpoint = "s3:other", strings.Replace(other.Endpoint, "127.0.0.1", "localhost", 1)
+	if other.Endpoint == s.S3["s3"].Endpoint {
+		t.Fatalf("no other name of %s", other.Endpoint)
+	}
+	s.S3["s3:other"] = other
+	f := openFixture(t, s)
+	f.putRows(f.row(onS3+"a", 100), f.row(onNFS+"b", 100))
+	f.putBodies(bodies{{"s3", onS3 + "a"}: 100, {"nfs", onNFS + "b"}: 100})
+	f.untouched(Options{})
+}
+
 // TestTheFileMayBeWhereNobodyCanLook does not shrink a row while a store is
 // away that may have the body of its size.
 func TestTheFileMayBeWhereNobodyCanLook(t *testing.T) {
@@ -113,6 +151,9 @@ func TestNotTheStoreOfTheRows(t *testing.T) {
 				want = append(want, "orphan-body music/1", "orphan-body "+onNFS+"theirs", "stray-body "+onS3+"a")
 			}
 			f.putBodies(list)
+			if !test.empty {
+				want = append(want, "staged-leftover "+f.stage(onNFS+"1"))
+			}
 			summary := f.untouched(Options{}, want...)
 			if summary.Skipped != int64(test.rows) || summary.Unchecked != 1 || summary.Failures[0].What != "nfs" {
 				t.Errorf("%+v", summary)

@@ -280,7 +280,7 @@ func (r *run) leftover(ctx context.Context, s *store, l backends.Leftover) error
 	if l.Writer.Host != "" {
 		f.Detail += fmt.Sprintf(" by process %d of %s", l.Writer.PID, l.Writer.Host)
 	}
-	why, err := r.foreign(ctx, l)
+	why, err := r.foreign(ctx, s, l)
 	if err != nil {
 		return &spoolError{err}
 	}
@@ -302,20 +302,23 @@ func (r *run) leftover(ctx context.Context, s *store, l backends.Leftover) error
 	return nil
 }
 
-// foreign says why an unfinished upload may be somebody else's, or still going
-// on, "" if it is neither. What lies in a tree has a name that only we give.
-func (r *run) foreign(ctx context.Context, l backends.Leftover) (why string, err error) {
-	if l.ID == "" {
-		return "", nil
+// foreign says why a staged body may be somebody else's, or an unfinished upload
+// still going on, "" if it is neither. What lies in a tree has a name that only we
+// give, but the tree may be another site's.
+func (r *run) foreign(ctx context.Context, s *store, l backends.Leftover) (why string, err error) {
+	if l.ID != "" {
+		known, err := r.known(ctx, l.Path)
+		switch {
+		case err != nil:
+			return "", err
+		case !known:
+			return "no row is in its directory, so that it may be somebody else's", nil
+		case l.Unsure:
+			return "it may still be written: grant s3:ListMultipartUploadParts for the time of its last part", nil
+		}
 	}
-	known, err := r.known(ctx, l.Path)
-	switch {
-	case err != nil:
-		return "", err
-	case !known:
-		return "no row is in its directory, so that it may be somebody else's", nil
-	case l.Unsure:
-		return "it may still be written: grant s3:ListMultipartUploadParts for the time of its last part", nil
+	if !r.clear(ctx, s) {
+		return "the backend has none of the bodies of its rows, so that it may be somebody else's", nil
 	}
 	return "", nil
 }
