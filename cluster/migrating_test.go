@@ -136,6 +136,7 @@ func TestReadsWhileTheNewStoreHangs(t *testing.T) {
 	if _, err := c.ReadFile(ctx, "m/new"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("what the other store does not have: %v", err)
 	}
+	c.waitForLeft("first") // or one of those opens the body after all, and closes it
 	close(first.release)
 	if data, err := c.ReadFile(t.Context(), "m/new"); err != nil || string(data) != "body" || first.closed.Load() != 1 {
 		t.Errorf("when it answers again: %q, %v, %d closed", data, err, first.closed.Load())
@@ -170,6 +171,13 @@ func (s *stubborn) Open(ctx context.Context, path string, offset, length int64) 
 	return s.Memory.Open(context.WithoutCancel(ctx), path, offset, length)
 }
 
+// waitForLeft waits until nothing of a store is being opened that nobody waits for.
+func (c *Cluster) waitForLeft(store string) {
+	for c.slow.of(store).left.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // TestReadsWhileAStoreHeedsNobody: readers who give up are let go, and what they
 // leave behind does not grow without bound.
 func TestReadsWhileAStoreHeedsNobody(t *testing.T) {
@@ -179,12 +187,9 @@ func TestReadsWhileAStoreHeedsNobody(t *testing.T) {
 		c.mustStore(t, path, "body")
 	}
 	putAged(t, second, "m/a", "body", time.Now())
-	left := &c.slow.of("first").left
 	t.Cleanup(func() {
 		close(first.release)
-		for left.Load() > 0 {
-			time.Sleep(time.Millisecond)
-		}
+		c.waitForLeft("first")
 	})
 	c.slow.of("first").judge(secondAfter, false)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -217,12 +222,9 @@ func TestReadsWhileTheOldStoreHeedsNobody(t *testing.T) {
 	if err := first.Delete(t.Context(), []string{"m/old"}); err != nil {
 		t.Fatal(err)
 	}
-	left := &c.slow.of("second").left
 	t.Cleanup(func() {
 		close(second.release)
-		for left.Load() > 0 {
-			time.Sleep(time.Millisecond)
-		}
+		c.waitForLeft("second")
 	})
 	for i := range maxLeft + 10 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
