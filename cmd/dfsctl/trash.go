@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,9 +98,10 @@ func newTrashRestore(a *app) *cobra.Command {
 		Long: `Bring back the files at each PATH and below it from the trash, with the scope,
 type and time that they had: of each the one that was purged last, or the one of
 --stamp. A file that exists is never replaced: the exit code is 1, after all
-others are restored. What was restored stays so: the same command goes on after
-an interruption. With --json one document for each file, with "error" for one
-that is not restored, and at the end {"summary": {...}}.`,
+others are restored. It is 3 where the trash has nothing of a PATH. What was
+restored stays so: the same command goes on after an interruption. With --json
+one document for each file, with "error" for one that is not restored, and at
+the end {"summary": {...}}.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(); err != nil {
 				return err
@@ -178,18 +180,41 @@ func (r *bulkRun) printTrash(s summary, _ error) error {
 
 func (a *app) restore(ctx context.Context, s session, paths []string, files iter.Seq2[metadata.Trashed, error], flags bulkFlags) error {
 	r, options := a.trashRun("restored", flags)
-	err := r.run(ctx, func(ctx context.Context) error {
-		return bulk.Restore(ctx, s.Cluster, files, options, func(row metadata.Row) error {
+	names, err := cleanNames(paths)
+	if err != nil {
+		return err
+	}
+	absent := make(map[string]bool, len(names)) // those of which the trash has nothing
+	for _, name := range names {
+		absent[name] = true
+	}
+	err = r.run(ctx, func(ctx context.Context) error {
+		return bulk.Restore(ctx, s.Cluster, strike(absent, files), options, func(row metadata.Row) error {
 			if err := a.printRow(s, row, "restored %s", row.Name); err != nil {
 				return err
 			}
 			return a.stdout.Flush()
 		})
 	})
-	if err == nil && r.progress.Snapshot().Total() == 0 {
-		err = &metadata.Error{Op: "restore", Subject: strings.Join(paths, " "), Kind: fs.ErrNotExist, Hint: "nothing of it is in the trash"}
+	if err == nil && len(absent) > 0 {
+		err = &metadata.Error{Op: "restore", Subject: strings.Join(slices.Sorted(maps.Keys(absent)), " "), Kind: fs.ErrNotExist, Hint: "nothing of it is in the trash"}
 	}
 	return err
+}
+
+// strike removes the names of which there is a file, or one below, as it yields
+// them.
+func strike(names map[string]bool, files iter.Seq2[metadata.Trashed, error]) iter.Seq2[metadata.Trashed, error] {
+	return func(yield func(metadata.Trashed, error) bool) {
+		for t, err := range files {
+			maps.DeleteFunc(names, func(name string, _ bool) bool {
+				return t.Name == name || strings.HasPrefix(t.Name, name+"/")
+			})
+			if !yield(t, err) {
+				return
+			}
+		}
+	}
 }
 
 func newTrashEmpty(a *app) *cobra.Command {
