@@ -96,6 +96,8 @@ func (m *MariaDB) install(tb testing.TB) {
 	}
 	args := append([]string{
 		"--no-defaults", "--datadir=" + filepath.Join(dir, "data"),
+		// As for the server: another one that starts would remove ours.
+		"--tmpdir=" + dir,
 		"--auth-root-authentication-method=normal", "--skip-test-db",
 	}, asRoot()...)
 	if out, err := exec.Command(install, args...).CombinedOutput(); err != nil {
