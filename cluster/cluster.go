@@ -44,12 +44,13 @@ import (
 // Cluster is an open cluster. Its methods may be called concurrently. Two
 // clusters can be open in one process.
 type Cluster struct {
-	meta    *metadata.Store
-	stores  *dispatcher.Dispatcher
-	root    string // site root, where local files of the same path lie
-	retries int    // of reads and copies that meet a change
-	logger  *slog.Logger
-	now     func() time.Time
+	meta     *metadata.Store
+	stores   *dispatcher.Dispatcher
+	root     string        // site root, where local files of the same path lie
+	retries  int           // of reads and copies that meet a change
+	patience time.Duration // of reads whose store does not answer
+	logger   *slog.Logger
+	now      func() time.Time
 
 	hub       *events.Hub
 	listeners []events.Listener // given by options, told after those of the settings
@@ -194,6 +195,7 @@ func (c *Cluster) heard(l events.Listener) events.Listener {
 func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings) {
 	c.meta, c.stores, c.root = meta, stores, s.Root
 	c.retries = max(s.DFS.MaxCopyRetries, 2) // the first look never draws conclusions
+	c.patience = s.DFS.StorePatience
 	c.generationTimeout, c.staleHandling = s.Content.GenerationTimeout, s.Clustering.StaleHandling
 }
 

@@ -82,7 +82,8 @@ func (c *Cluster) FetchTo(ctx context.Context, path, local string, options ...Re
 func (c *Cluster) copyOut(ctx context.Context, path string, f *os.File, options []ReadOption) (metadata.Row, error) {
 	for attempt := 1; ; attempt++ {
 		row, err := c.copyOnce(ctx, path, f, options)
-		again := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, backends.ErrChanged) || backends.IsRetryable(err)
+		again := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, backends.ErrChanged) ||
+			backends.IsRetryable(err) && !(c.patience > 0 && silent(err)) // that was waited for
 		if err == nil || !again || attempt >= c.retries {
 			return row, err
 		}

@@ -22,8 +22,8 @@ import (
 	"example.com/ezdfs/settings"
 )
 
-// patience is how long tests wait for what comes within a second.
-const patience = 30 * time.Second
+// waitLimit is how long tests wait for what comes within a second.
+const waitLimit = 30 * time.Second
 
 // cachingRows makes the clusters of settings keep rows for longer than a test
 // lasts.
@@ -63,7 +63,7 @@ func sees(t *testing.T, c *Cluster, path, want string) time.Duration {
 	t.Helper()
 	began := time.Now()
 	var got string
-	for time.Since(began) < patience {
+	for time.Since(began) < waitLimit {
 		row, err := c.Stat(t.Context(), path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -188,7 +188,7 @@ func seesAfterRestart(t *testing.T, server *testservice.MariaDB, a, b *Cluster) 
 	server.Start(t)
 	began := time.Now()
 	err := b.put(t.Context(), image, "image", "after the crash")
-	for err != nil && time.Since(began) < patience {
+	for err != nil && time.Since(began) < waitLimit {
 		err = b.put(t.Context(), image, "image", "after the crash")
 	}
 	if err != nil {

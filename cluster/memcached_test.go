@@ -198,7 +198,7 @@ func held(t *testing.T, shared bool) (s settings.Settings, a, b *Cluster) {
 	frontend := connect(t, s)
 	// A row is kept a moment after it was read: until then the database answers.
 	for began := time.Now(); ; {
-		if time.Since(began) > patience {
+		if time.Since(began) > waitLimit {
 			t.Fatal("memcached is not asked")
 		}
 		if _, err := frontend.ExecContext(t.Context(), "UPDATE ezdfsfile SET datatype = 'unheard'"); err != nil {

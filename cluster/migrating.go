@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"example.com/ezdfs/backends"
-	"example.com/ezdfs/dispatcher"
 	"example.com/ezdfs/metadata"
 )
 
@@ -45,9 +44,9 @@ type slowStore struct {
 	left  atomic.Int64 // openings that hang and that nobody waits for
 }
 
-// patience is how long to wait for a store alone: not at all while it is known to
-// be slow. When that is over one reader finds out whether it still is.
-func (s *slowStore) patience() time.Duration {
+// headStart is how long a store is waited for alone: not at all while it is known
+// to be slow. When that is over one reader finds out whether it still is.
+func (s *slowStore) headStart() time.Duration {
 	until, now := s.until.Load(), time.Now()
 	if until != 0 && (now.UnixNano() < until || !s.until.CompareAndSwap(until, now.Add(slowFor).UnixNano())) {
 		return 0
@@ -67,37 +66,44 @@ func (s *slowStore) judge(alone time.Duration, answered bool) {
 	}
 }
 
-// openBody opens the body of a row. While its path migrates to a store that is
-// down or hangs, the one that it migrates from serves what it still has of it.
-func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) (backends.Reader, error) {
+// openOnce opens the body of a row, and tells which store it comes from (nil if
+// that is not known). While its path migrates to a store that is down or hangs, the
+// one that it migrates from serves what it still has of it.
+func (c *Cluster) openOnce(ctx context.Context, row metadata.Row, read reading) (backends.Reader, backends.Backend, error) {
 	route := c.stores.Route(row.Name)
-	if route.From == nil || !row.Live() {
-		return c.stores.Open(ctx, row.Name, read.offset, read.length)
+	if route.From == nil {
+		body, err := route.Backend.Open(ctx, row.Name, read.offset, read.length)
+		return body, route.Backend, err
+	}
+	if !row.Live() {
+		body, err := c.stores.Open(ctx, row.Name, read.offset, read.length)
+		return body, nil, err
 	}
 	on := func(b backends.Backend) opener {
-		return func(ctx context.Context) (backends.Reader, error) {
+		return opener{b, func(ctx context.Context) (backends.Reader, error) {
 			return b.Open(ctx, row.Name, read.offset, read.length)
-		}
+		}}
 	}
-	body, err := c.openEither(ctx, route, on(route.Backend), func(ctx context.Context) (backends.Reader, error) {
+	got := c.openEither(ctx, on(route.Backend), opener{route.From, func(ctx context.Context) (backends.Reader, error) {
 		return openSecond(ctx, route.From, row, read)
-	})
+	}})
 	// As the dispatcher looks for a body: it has yet to migrate, or has done so in
 	// between. Each store is asked by itself, so that one that hangs is known.
 	for _, b := range []backends.Backend{route.From, route.Backend} {
-		if errors.Is(err, fs.ErrNotExist) {
-			body, err = startOpening(ctx, c.slow.of(b.Name()), on(b)).wait(ctx).reader()
+		if errors.Is(got.err, fs.ErrNotExist) {
+			got = c.slow.start(ctx, on(b)).wait(ctx)
 		}
 	}
-	return body, err
+	body, err := got.reader()
+	return body, got.from, err
 }
 
 // openEither prefers what first opens, unless that takes long and second has the
 // body. When both fail, the error is the first's.
-func (c *Cluster) openEither(ctx context.Context, route dispatcher.Route, first, second opener) (backends.Reader, error) {
-	store := c.slow.of(route.Backend.Name())
-	alone := store.patience()
-	a := startOpening(ctx, store, first)
+func (c *Cluster) openEither(ctx context.Context, first, second opener) *opened {
+	store := c.slow.of(first.from.Name())
+	alone := store.headStart()
+	a := c.slow.start(ctx, first)
 	timer := time.NewTimer(alone)
 	defer timer.Stop()
 	var got *opened
@@ -107,39 +113,39 @@ func (c *Cluster) openEither(ctx context.Context, route dispatcher.Route, first,
 			if ctx.Err() == nil {
 				store.judge(alone, true)
 			}
-			return got.reader()
+			return got
 		}
 	case <-timer.C:
 	case <-ctx.Done():
 		a.discard()
-		return nil, ctx.Err()
+		return &opened{err: ctx.Err()}
 	}
-	b := startOpening(ctx, c.slow.of(route.From.Name()), second)
+	b := c.slow.start(ctx, second)
 	if got == nil {
 		select {
 		case got = <-a.done:
 			if !errors.Is(got.err, backends.ErrUnavailable) {
 				b.discard()
-				return got.reader()
+				return got
 			}
 		case other := <-b.done:
 			if other.err != nil {
-				return a.wait(ctx).reader()
+				return a.wait(ctx)
 			}
 			store.judge(alone, false)
 			a.discard()
-			return other.reader()
+			return other
 		case <-ctx.Done():
 			a.discard()
 			b.discard()
-			return nil, ctx.Err()
+			return &opened{err: ctx.Err()}
 		}
 	}
 	if other := b.wait(ctx); other.err == nil {
 		store.judge(alone, false)
-		return other.reader()
+		return other
 	}
-	return got.reader()
+	return got
 }
 
 // openSecond opens what a store still has of a path that migrates to another one,
@@ -158,8 +164,11 @@ func openSecond(ctx context.Context, from backends.Backend, row metadata.Row, re
 	return body, nil
 }
 
-// opener opens a body.
-type opener func(context.Context) (backends.Reader, error)
+// opener opens a body of a store.
+type opener struct {
+	from backends.Backend
+	open func(context.Context) (backends.Reader, error)
+}
 
 // opening is a body that is being opened.
 type opening struct {
@@ -171,31 +180,34 @@ type opening struct {
 // opened is what came of it.
 type opened struct {
 	body   backends.Reader
+	from   backends.Backend
 	err    error
 	cancel context.CancelFunc
 }
 
-func startOpening(ctx context.Context, store *slowStore, open opener) *opening {
+// start begins to open a body.
+func (s *slow) start(ctx context.Context, what opener) *opening {
 	ctx, cancel := context.WithCancel(ctx)
+	store := s.of(what.from.Name())
 	o := &opening{store, make(chan *opened, 1), cancel}
 	if n := store.left.Load(); n >= maxLeft {
 		err := fmt.Errorf("%d readers gave up waiting for it to open a file", n)
-		o.done <- &opened{nil, &backends.Error{Backend: store.name, Op: "open", Kind: backends.ErrUnavailable, Err: err, Retry: true}, cancel}
+		o.done <- &opened{err: &backends.Error{Backend: store.name, Op: "open", Kind: backends.ErrUnavailable, Err: err, Retry: true}}
 		cancel()
 		return o
 	}
 	go func() {
-		body, err := recovered(ctx, open)
+		body, err := recovered(ctx, what.open)
 		if err != nil {
 			cancel()
 		}
-		o.done <- &opened{body, err, cancel}
+		o.done <- &opened{body, what.from, err, cancel}
 	}()
 	return o
 }
 
 // recovered makes an error of a panic, which would end the process here.
-func recovered(ctx context.Context, open opener) (body backends.Reader, err error) {
+func recovered(ctx context.Context, open func(context.Context) (backends.Reader, error)) (body backends.Reader, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)

@@ -128,7 +128,7 @@ func TestReadsWhileTheNewStoreHangs(t *testing.T) {
 			t.Errorf("reads %q, %v", data, err)
 		}
 	}
-	if c.slow.of("first").patience() != 0 {
+	if c.slow.of("first").headStart() != 0 {
 		t.Error("the next reader waits as long for a store that is known to hang")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -244,12 +244,12 @@ func TestReadsWhileTheOldStoreHeedsNobody(t *testing.T) {
 
 // TestPatience: that the other store was faster does not make one slow, and one
 // reader at a time finds out whether it still is.
-func TestPatience(t *testing.T) {
+func TestHeadStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(slowStore)
 		wants := func(when string, want time.Duration) {
 			t.Helper()
-			if got := s.patience(); got != want {
+			if got := s.headStart(); got != want {
 				t.Errorf("%s: waits for %v, want %v", when, got, want)
 			}
 		}
@@ -270,7 +270,9 @@ func TestPatience(t *testing.T) {
 
 // TestPanicOfAStore ends nothing but the read.
 func TestPanicOfAStore(t *testing.T) {
-	got := startOpening(t.Context(), new(slowStore), func(context.Context) (backends.Reader, error) { panic("a bug") }).wait(t.Context())
+	got := new(slow).start(t.Context(), opener{
+		backendtest.NewMemory("first"), func(context.Context) (backends.Reader, error) { panic("a bug") },
+	}).wait(t.Context())
 	if body, err := got.reader(); body != nil || err == nil || !strings.Contains(err.Error(), "a bug") {
 		t.Errorf("%v, %v", body, err)
 	}

@@ -89,10 +89,11 @@ type DFS struct {
 	DBUser     string `key:"DBUser" default:"root" env:"DFS_DB_USER" doc:"Database user."`
 	DBPassword Secret `key:"DBPassword" env:"DFS_DB_PASSWORD" doc:"Database password."`
 
-	DBConnectRetries int    `key:"DBConnectRetries" default:"3" doc:"How often to try to connect."`
-	DBExecuteRetries int    `key:"DBExecuteRetries" default:"20" doc:"How often to repeat a transaction after a deadlock or a lock wait."`
-	MaxCopyRetries   int    `key:"MaxCopyRetries" default:"5" doc:"How often to repeat reading or copying a body that changed meanwhile."`
-	TableCache       string `key:"MetaDataTableNameCache" default:"ezdfsfile_cache" doc:"Table of the cache files; ezdfsfile for a single table."`
+	DBConnectRetries int           `key:"DBConnectRetries" default:"3" doc:"How often to try to connect."`
+	DBExecuteRetries int           `key:"DBExecuteRetries" default:"20" doc:"How often to repeat a transaction after a deadlock or a lock wait."`
+	StorePatience    time.Duration `key:"StorePatience" default:"0" doc:"Seconds for which reads wait for a store that does not answer; 0 leaves it at a few attempts in as many seconds. The gateway waits no longer than its StoreTimeout."`
+	MaxCopyRetries   int           `key:"MaxCopyRetries" default:"5" doc:"How often to repeat reading or copying a body that changed meanwhile."`
+	TableCache       string        `key:"MetaDataTableNameCache" default:"ezdfsfile_cache" doc:"Table of the cache files; ezdfsfile for a single table."`
 }
 
 // Dispatch is [DispatchableDFS] of file.ini.
