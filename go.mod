@@ -31,6 +31,7 @@ require (
 	github.com/bradfitz/gomemcache v0.0.0-20250403215159-8d39553ac7cf
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/go-mysql-org/go-mysql v1.13.0
+	github.com/google/renameio/v2 v2.0.0
 	github.com/googleapis/gax-go/v2 v2.26.2
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/pingcap/errors v0.11.5-0.20250318082626-8f80e5cb09ec
@@ -98,7 +99,6 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
-	github.com/google/renameio/v2 v2.0.0 // indirect
 	github.com/google/s2a-go v0.1.11 // indirect
 	github.com/google/uuid v1.6.0
 	github.com/googleapis/enterprise-certificate-proxy v0.3.23 // indirect

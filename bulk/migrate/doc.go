@@ -66,11 +66,11 @@
 //     turn the two lines round in a second step: then every host finds everything
 //     at any moment.
 //  2. dfsctl migrate PREFIX --from OLD --to NEW, on one host or several.
-//  3. The same with --finish: it verifies.
-//  4. The same with --finish --delete-source, where that is wanted, removes what
-//     the old store holds.
-//  5. Then the line MigrateFrom can go, on all hosts. What the old store holds by
-//     then is removed by dfsctl check --delete.
+//  3. The same with --finish verifies all of it, removes what the old store holds
+//     where --delete-source asks for that, and removes the line MigrateFrom from
+//     the settings of its host.
+//  4. Then the line can go on all other hosts. What the old store holds by then is
+//     removed by dfsctl check --delete.
 //
 // PHP's dispatcher asks one store for a path and knows no second. With the new
 // rule it does not find what was not copied yet; with the old one it does not

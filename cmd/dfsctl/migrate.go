@@ -25,6 +25,7 @@ type migrateFlags struct {
 	finish       bool
 	contents     bool
 	deleteSource bool
+	keepFallback bool
 	status       bool
 }
 
@@ -48,13 +49,15 @@ host: so every host finds everything at any moment.
 The steps:
 
   dfsctl migrate PREFIX --from OLD --to NEW            copy, on any number of hosts at once
-  dfsctl migrate PREFIX --from OLD --to NEW --finish   verify
+  dfsctl migrate PREFIX --from OLD --to NEW --finish   verify, and remove the line MigrateFrom
   dfsctl migrate PREFIX --from OLD --to NEW --finish --delete-source
-                                                       verify, and empty OLD, if you want that
+                                                       verify, empty OLD, and remove the line
   dfsctl migrate [PREFIX] --status                     how far it is, from any host
 
-Then MigrateFrom can go, on all hosts. If it goes before, dfsctl check --delete
-removes what OLD holds.
+The line is removed from this host's settings; remove it on the other hosts, too,
+and restart what reads it. --keep-fallback only verifies, for settings that
+something else puts in place. Without --delete-source, dfsctl check --delete removes
+what OLD still holds once no host has the line.
 
 PHP's dispatcher looks at one store alone. Where PHP writes below PREFIX, write
 the rules the other way round first (PathBackends OLD, MigrateFrom NEW), copy
@@ -69,7 +72,8 @@ that fail do not stop the others; the next run tries them again. What --finish
 finds missing is exit code 4. With --json one document for each file that
 failed, and at the end {"migration": {...}}, which has the counts of the whole
 pass, and the pace and the slowest files of this run; "unfinished" where it did
-not come to an end. After --delete-source {"source": {...}} follows.`,
+not come to an end. After --delete-source {"source": {...}} follows, and after
+--finish {"removed": [...]}, the lines that are gone.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(args); err != nil {
 				return err
@@ -94,9 +98,10 @@ func (f *migrateFlags) addTo(c *cobra.Command) {
 	flags.StringVar(&f.to, "to", "", "`BACKEND` that is to hold them, such as s3:media")
 	flags.BoolVar(&f.ahead, "ahead", false, "copy before the rules are turned round, comparing what is there")
 	flags.BoolVar(&f.rollback, "rollback", false, "copy what is new on --to back to --from")
-	flags.BoolVar(&f.finish, "finish", false, "verify that every file is on --to")
+	flags.BoolVar(&f.finish, "finish", false, "verify that every file is on --to, then remove the line MigrateFrom")
 	flags.BoolVar(&f.contents, "contents", false, "with --finish: compare the contents byte by byte")
 	flags.BoolVar(&f.deleteSource, "delete-source", false, "with --finish: then delete the files on --from")
+	flags.BoolVar(&f.keepFallback, "keep-fallback", false, "with --finish: leave the settings as they are")
 	flags.BoolVar(&f.status, "status", false, "show how far the migrations are")
 	f.add(c, "batches")
 }
@@ -115,6 +120,8 @@ func (f *migrateFlags) validate(args []string) error {
 		return usagef("--contents is for --finish")
 	case f.deleteSource && !f.finish:
 		return usagef("--delete-source is for --finish: nothing is deleted before it is verified")
+	case f.keepFallback && !f.finish:
+		return usagef("--keep-fallback is for --finish: nothing else changes the settings")
 	case f.status:
 		return nil
 	case len(args) == 0:
@@ -157,7 +164,10 @@ func (f *migrateFlags) run(ctx context.Context, a *app, s session, prefix string
 	if counts.Total() == 0 {
 		a.note("no live file's path begins with %s", prefix)
 	}
-	a.adviseNext(f, s.settings, prefix)
+	if f.finish && !f.keepFallback {
+		return f.dropFallback(a, prefix)
+	}
+	a.adviseNext(f, prefix)
 	return nil
 }
 
@@ -182,7 +192,7 @@ func (f *migrateFlags) begin(a *app, s session, prefix string) (*migrationRun, e
 }
 
 // adviseNext says on stderr what the administrator does now.
-func (a *app) adviseNext(f *migrateFlags, s settings.Settings, prefix string) {
+func (a *app) adviseNext(f *migrateFlags, prefix string) {
 	turned := fmt.Sprintf("PathBackends[%s]=%s and MigrateFrom[%s]=%s", prefix, f.to, prefix, f.from)
 	switch {
 	case f.ahead:
@@ -192,26 +202,10 @@ func (a *app) adviseNext(f *migrateFlags, s settings.Settings, prefix string) {
 		a.note("all is on %s as well. Now turn the rules round on all hosts: PathBackends[%s]=%s and MigrateFrom[%s]=%s; then run dfsctl migrate %s --from %s --to %s",
 			f.from, prefix, f.from, prefix, f.to, prefix, f.to, f.from)
 	case f.finish:
-		if !f.deleteSource {
-			a.note("to delete what %s holds, run this with --delete-source now: it takes the line MigrateFrom", f.from)
-		}
-		a.note("%s", dropAdvice(s, prefix))
+		a.note("the same without --keep-fallback removes the line MigrateFrom; before that, --delete-source deletes what %s holds", f.from)
 	default:
 		a.note("now verify: dfsctl migrate %s --from %s --to %s --finish", prefix, f.from, f.to)
 	}
-}
-
-// dropAdvice names the line that is not needed any more.
-func dropAdvice(s settings.Settings, prefix string) string {
-	for _, m := range s.Migrations() {
-		switch {
-		case m.Prefix == prefix:
-			return fmt.Sprintf("remove this line on all hosts, and restart what reads it: %s: MigrateFrom[%s]=%s", m.Origin, m.Prefix, m.Backend)
-		case strings.HasPrefix(prefix, m.Prefix):
-			return fmt.Sprintf("MigrateFrom[%s] (%s) covers more than %s: finish all of it before you remove it", m.Prefix, m.Origin, prefix)
-		}
-	}
-	return ""
 }
 
 // routeAdvice says which lines the settings need.
