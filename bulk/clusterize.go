@@ -58,7 +58,7 @@ func (z *clusterizer) store(ctx context.Context, items []cluster.Item) error {
 	for tries := 0; len(items) > 0; tries++ {
 		items = slices.DeleteFunc(items, func(item cluster.Item) bool { return z.outages.Leaves(item.Path) })
 		var fresh []cluster.Item
-		err := z.outages.persist(ctx, func() (err error) {
+		err := z.outages.Persist(ctx, func() (err error) {
 			fresh, err = z.withoutEqual(ctx, items)
 			return err
 		})

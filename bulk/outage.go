@@ -73,10 +73,20 @@ type Outages struct {
 	early    atomic.Bool
 }
 
-// service is a store, the database or the local disk.
+// Service is something besides the stores and the database of the cluster that
+// every file of an operation needs, such as where it comes from.
+type Service struct {
+	Name string
+	// Ping asks whether it is there.
+	Ping func(context.Context) error
+	// Silent tells the errors which say that it does not answer.
+	Silent func(error) bool
+}
+
+// service is a store, the database, the local disk or a Service.
 type service struct {
-	name string
-	ping func(context.Context) error // nil where there is none
+	Service      // Ping and Silent are nil for the local disk, Silent for stores
+	every   bool // file needs it
 
 	asking sync.Mutex // whoever waits for it
 	inARow atomic.Int64
@@ -93,8 +103,9 @@ const (
 	localDisk = "local disk"
 )
 
-// NewOutages returns the Outages of one operation, which counts in progress.
-func NewOutages(c *cluster.Cluster, waiting Waiting, progress *Progress) *Outages {
+// NewOutages returns the Outages of one operation, which counts in progress and
+// needs the services of the cluster and others.
+func NewOutages(c *cluster.Cluster, waiting Waiting, progress *Progress, others ...Service) *Outages {
 	switch {
 	case waiting.Patience == 0:
 		waiting.Patience = defaultPatience
@@ -106,19 +117,25 @@ func NewOutages(c *cluster.Cluster, waiting Waiting, progress *Progress) *Outage
 	}
 	o := &Outages{c: c, progress: progress, waiting: waiting}
 	for _, b := range c.Stores().Backends() {
-		o.services = append(o.services, &service{name: b.Name(), ping: b.Ping})
+		o.services = append(o.services, &service{Service: Service{Name: b.Name(), Ping: b.Ping}})
 	}
-	o.services = append(o.services, &service{name: database, ping: c.Metadata().Ping}, &service{name: localDisk})
+	for _, other := range append(others, Service{database, c.Metadata().Ping, databaseSilent}, Service{Name: localDisk}) {
+		o.services = append(o.services, &service{Service: other, every: true})
+	}
 	return o
 }
 
 func (o *Outages) named(name string) *service {
 	for _, s := range o.services {
-		if s.name == name {
+		if s.Name == name {
 			return s
 		}
 	}
 	return nil
+}
+
+func databaseSilent(err error) bool {
+	return errors.Is(err, metadata.ErrUnavailable) || errors.Is(err, metadata.ErrOutcomeUnknown)
 }
 
 func (s *service) err() error {
@@ -162,10 +179,9 @@ func (o *Outages) over() bool {
 	stores := 0
 	for _, s := range o.services {
 		switch broken := s.err() != nil; {
-		case broken && s.ping != nil && s.name != database:
-		case broken:
+		case broken && s.every:
 			return true
-		case s.name != database && s.name != localDisk:
+		case !broken && !s.every:
 			stores++
 		}
 	}
@@ -179,8 +195,7 @@ func (o *Outages) Leaves(path string) bool {
 	}
 	route := o.c.Stores().Route(path)
 	for _, s := range o.services {
-		needed := s.name == database || s.name == localDisk || s.name == route.Backend.Name() ||
-			route.From != nil && s.name == route.From.Name()
+		needed := s.every || s.Name == route.Backend.Name() || route.From != nil && s.Name == route.From.Name()
 		if needed && s.err() != nil {
 			o.leave(s)
 			return true
@@ -216,16 +231,16 @@ func (o *Outages) Again(ctx context.Context, path string, err error, begun time.
 		return false
 	}
 	o.trouble.Store(true)
-	if silent(err) && tries < maxAgain && o.answers(ctx, s, err, begun) {
+	if o.Silent(err) && tries < maxAgain && o.answers(ctx, s, err, begun) {
 		return true
 	}
 	switch {
 	case ctx.Err() != nil:
-	case s.err() != nil && silent(err):
+	case s.err() != nil && o.Silent(err):
 		o.leave(s)
 	default:
 		o.progress.Fail(path, err)
-		if n := s.inARow.Add(1); s.name == localDisk {
+		if n := s.inARow.Add(1); s.Name == localDisk {
 			s.giveUp(err)
 		} else if n >= maxInARow {
 			s.giveUp(fmt.Errorf("%d files in a row failed, the last one: %w", n, err))
@@ -234,20 +249,32 @@ func (o *Outages) Again(ctx context.Context, path string, err error, begun time.
 	return false
 }
 
-// silent tells errors of a service that does not answer.
-func silent(err error) bool {
-	return errors.Is(err, backends.ErrUnavailable) || errors.Is(err, metadata.ErrUnavailable)
+// Silent tells the errors of a service that does not answer.
+func (o *Outages) Silent(err error) bool {
+	return errors.Is(err, backends.ErrUnavailable) || o.silentForAll(err) != nil
+}
+
+// silentForAll returns the service that every file needs and that an error says
+// does not answer.
+func (o *Outages) silentForAll(err error) *service {
+	for _, s := range o.services {
+		if s.Silent != nil && s.Silent(err) {
+			return s
+		}
+	}
+	return nil
 }
 
 // blame returns the service that an error says something of, nil for an error that
 // is the file's own.
 func (o *Outages) blame(path string, err error) *service {
+	if s := o.silentForAll(err); s != nil {
+		return s
+	}
 	var store *backends.Error
 	switch {
-	case errors.Is(err, metadata.ErrUnavailable):
-		return o.named(database)
 	case errors.As(err, &store):
-		if store.Kind != nil && !silent(err) && !errors.Is(err, backends.ErrNoSpace) && !errors.Is(err, fs.ErrPermission) {
+		if store.Kind != nil && !o.Silent(err) && !errors.Is(err, backends.ErrNoSpace) && !errors.Is(err, fs.ErrPermission) {
 			return nil
 		}
 		if s := o.named(store.Backend); s != nil {
@@ -276,7 +303,7 @@ func (o *Outages) answers(ctx context.Context, s *service, cause error, begun ti
 		if sleep(ctx, pause) != nil {
 			return false
 		}
-		err := s.ping(ctx)
+		err := s.Ping(ctx)
 		waited := time.Since(start)
 		switch {
 		case ctx.Err() != nil:
@@ -286,33 +313,18 @@ func (o *Outages) answers(ctx context.Context, s *service, cause error, begun ti
 			s.asked = time.Now()
 			s.mu.Unlock()
 			if told {
-				o.waiting.Logger.WarnContext(ctx, "answers again", "service", s.name, "waited", waited.Round(time.Second))
+				o.waiting.Logger.WarnContext(ctx, "answers again", "service", s.Name, "waited", waited.Round(time.Second))
 			}
 			return true
 		case waited >= o.waiting.Patience:
-			if silent(err) {
+			if o.Silent(err) {
 				cause = err // names no file
 			}
 			s.giveUp(cause)
 			return false
 		case !told && waited > time.Second:
 			told = true
-			o.waiting.Logger.WarnContext(ctx, "waiting", "service", s.name, "patience", o.waiting.Patience, "error", err)
-		}
-	}
-}
-
-// persist does something with the database, and once more when that answers again.
-func (o *Outages) persist(ctx context.Context, do func() error) error {
-	for tries := 0; ; tries++ {
-		begun := time.Now()
-		err := do()
-		if !errors.Is(err, metadata.ErrUnavailable) || tries == maxAgain {
-			return err
-		}
-		o.trouble.Store(true)
-		if !o.answers(ctx, o.named(database), err, begun) {
-			return err
+			o.waiting.Logger.WarnContext(ctx, "waiting", "service", s.Name, "patience", o.waiting.Patience, "error", err)
 		}
 	}
 }
@@ -324,13 +336,13 @@ func (o *Outages) Result(ctx context.Context, what string, err error) error {
 		return err
 	}
 	var all []error
-	if down := o.named(database).err(); down != nil && errors.Is(err, metadata.ErrUnavailable) {
+	if s := o.silentForAll(err); s != nil && s.err() != nil {
 		o.early.Store(true)
 		err = nil // it says the same
 	}
 	for _, s := range o.services {
 		if broken := s.err(); broken != nil {
-			all = append(all, &OutageError{Service: s.name, Left: s.left.Load(), Early: o.early.Load(), Err: broken})
+			all = append(all, &OutageError{Service: s.Name, Left: s.left.Load(), Early: o.early.Load(), Err: broken})
 		}
 	}
 	return errors.Join(append(all, err, o.progress.Err(what))...)

@@ -289,9 +289,9 @@ func TestOutageOfDatabase(t *testing.T) {
 	o := NewOutages(c, impatient, new(Progress))
 	down := &metadata.Error{Op: "get", Kind: metadata.ErrUnavailable, Err: errors.New("connection refused")}
 	asked := 0
-	o.named(database).ping = func(context.Context) error { asked++; return nil }
+	o.named(database).Ping = func(context.Context) error { asked++; return nil }
 	tried := 0
-	if err := o.persist(t.Context(), func() error {
+	if err := o.Persist(t.Context(), func() error {
 		if tried++; tried < 3 {
 			return down
 		}
@@ -299,8 +299,8 @@ func TestOutageOfDatabase(t *testing.T) {
 	}); err != nil || tried != 3 || asked != 2 {
 		t.Errorf("tried %d times, asked %d times, %v", tried, asked, err)
 	}
-	o.named(database).ping = func(context.Context) error { return down }
-	err := o.persist(t.Context(), func() error { return down })
+	o.named(database).Ping = func(context.Context) error { return down }
+	err := o.Persist(t.Context(), func() error { return down })
 	if !errors.Is(err, metadata.ErrUnavailable) || !o.over() {
 		t.Errorf("it is down: %v, %v", err, o.over())
 	}

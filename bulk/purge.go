@@ -87,7 +87,7 @@ func (p *purger) purge(ctx context.Context, rows []metadata.Row) error {
 func (p *purger) remove(ctx context.Context, rows []metadata.Row, tries int) (again []metadata.Row, err error) {
 	batch, start := cluster.PurgeBatch{Removed: rows}, time.Now()
 	if !p.options.DryRun && len(rows) > 0 {
-		err = p.outages.persist(ctx, func() (err error) {
+		err = p.outages.Persist(ctx, func() (err error) {
 			batch, err = p.c.PurgeRows(ctx, rows, p.options.Before)
 			return err
 		})

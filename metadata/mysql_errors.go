@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -65,4 +66,15 @@ func mysqlFault(err error) fault {
 		return fault{kind: ErrUnavailable, retry: true, hint: "check DBHost, DBPort and DBSocket, and that the server runs"}
 	}
 	return fault{}
+}
+
+// ServerDown reports whether an error of the MySQL driver says that a server cannot
+// be reached or takes no queries for the moment. It is for packages that talk to
+// other databases than the cluster's.
+func ServerDown(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	f := mysqlFault(err)
+	return f.kind == ErrUnavailable && f.retry
 }

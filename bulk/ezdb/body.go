@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"example.com/ezdfs/metadata"
 )
 
 // What can be wrong with the contents of a file; ask with errors.Is.
@@ -17,6 +19,28 @@ var (
 	// ErrChunks: its chunks do not make up the contents that its row describes.
 	ErrChunks = errors.New("chunks do not fit")
 )
+
+// ErrUnavailable: the database does not answer. It says nothing about any file.
+var ErrUnavailable = errors.New("the old database does not answer")
+
+// unavailable is ErrUnavailable where the database's error says so, or nil.
+func unavailable(err error) error {
+	if metadata.ServerDown(err) {
+		return ErrUnavailable
+	}
+	return nil
+}
+
+// wrap says whose error it is that is no file's.
+func wrap(err error) error {
+	if kind := unavailable(err); kind != nil {
+		return fmt.Errorf("ezdb: %w: %w", kind, err)
+	}
+	if err != nil {
+		err = fmt.Errorf("ezdb: %w", err)
+	}
+	return err
+}
 
 // Error says what is wrong with a file, and from which byte on. Kind is one of
 // the errors one asks for with errors.Is, or nil; Err is the database's.
@@ -57,7 +81,7 @@ func (e *Error) Unwrap() []error {
 func (s *Source) OpenFile(ctx context.Context, f File) (io.ReadCloser, error) {
 	rows, err := s.db.QueryContext(ctx, s.chunksQuery(), f.key, f.key)
 	if err != nil {
-		return nil, &Error{Name: f.Name, Err: err}
+		return nil, &Error{Name: f.Name, Kind: unavailable(err), Err: err}
 	}
 	return &body{source: s, ctx: ctx, file: f, rows: rows}, nil
 }
@@ -121,7 +145,7 @@ func (b *body) next() error {
 	var version sql.NullString
 	var offset int64
 	if err := b.rows.Scan(&version, &offset, &b.chunk); err != nil {
-		return b.fault(nil, err)
+		return b.fault(unavailable(err), err)
 	}
 	b.found = true
 	end := b.read + int64(len(b.chunk))
@@ -155,7 +179,7 @@ func (b *body) end(err error) error {
 	}
 	switch {
 	case err != nil:
-		return b.fault(nil, err)
+		return b.fault(unavailable(err), err)
 	case b.read != b.file.Size:
 		return b.fault(ErrChunks, fmt.Errorf("they end there, but the size is %d", b.file.Size))
 	}

@@ -16,7 +16,7 @@ func printAll(ctx context.Context) error {
 		return err
 	}
 	defer source.Close()
-	for file, err := range source.Files(ctx, "var/site/storage/") {
+	for file, err := range source.Files(ctx, "var/site/storage/", "") {
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@
 //	source, err := ezdb.Open(ctx, ezdb.Config{DSN: "reader:secret@tcp(old:3306)/ezcluster"})
 //	...
 //	defer source.Close()
-//	for file, err := range source.Files(ctx, "var/site/storage/") {
+//	for file, err := range source.Files(ctx, "var/site/storage/", "") {
 //		...
 //		body, err := source.OpenFile(ctx, file)
 //		...
@@ -76,7 +76,11 @@ type File struct {
 	Expired  bool
 
 	key string // what its chunks name it by
+	at  string // its place among the files
 }
+
+// Position is where Files goes on after the file.
+func (f File) Position() string { return f.at }
 
 // Live reports whether the file exists: it is neither flagged as expired nor
 // has a negative mtime.
@@ -163,6 +167,17 @@ func connect(dsn string) (*sql.DB, error) {
 	return db, nil
 }
 
+// Ping asks whether the database answers; ErrUnavailable if not.
+func (s *Source) Ping(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	err := s.db.PingContext(limited)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return fmt.Errorf("ezdb: %w within %s", ErrUnavailable, dialTimeout)
+	}
+	return wrap(err)
+}
+
 // Close releases the connections.
 func (s *Source) Close() error { return s.db.Close() }
 
@@ -202,11 +217,11 @@ func (s *Source) inspect(ctx context.Context) error {
 func (s *Source) columns(ctx context.Context, table string, wanted ...string) (map[string]bool, error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT * FROM "+table+" LIMIT 0")
 	if err != nil {
-		return nil, fmt.Errorf("ezdb: %w", err)
+		return nil, wrap(err)
 	}
 	names, err := rows.Columns()
 	if err = errors.Join(err, rows.Close()); err != nil {
-		return nil, fmt.Errorf("ezdb: %w", err)
+		return nil, wrap(err)
 	}
 	found := make(map[string]bool)
 	for _, name := range names {
@@ -221,14 +236,14 @@ func (s *Source) columns(ctx context.Context, table string, wanted ...string) (m
 }
 
 // Files yields the files whose names begin with prefix, byte by byte, expired
-// ones too, in the order of the table's key. Between pages no connection is
-// held.
-func (s *Source) Files(ctx context.Context, prefix string) iter.Seq2[File, error] {
+// ones too, in the order of the table's key, from the one on that follows the
+// [File.Position] after, or all with "". Between pages no connection is held.
+func (s *Source) Files(ctx context.Context, prefix, after string) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
-		for after := ""; ; {
+		for after := after; ; {
 			page, last, err := s.page(ctx, prefix, after)
 			if err != nil {
-				yield(File{}, fmt.Errorf("ezdb: %w", err))
+				yield(File{}, wrap(err))
 				return
 			}
 			for _, file := range page {
@@ -264,7 +279,7 @@ func (s *Source) page(ctx context.Context, prefix, after string) (page []File, l
 			return nil, "", err
 		}
 		f.Name = metadata.TrueName(f.Name, hash)
-		f.key, last = hash, key
+		f.key, f.at, last = hash, key, key
 		if s.byID {
 			f.key = key
 		}
@@ -301,10 +316,7 @@ func isASCII(s string) bool {
 func (s *Source) Count(ctx context.Context, prefix string) (n int64, err error) {
 	where, args := prefixCondition(prefix)
 	err = s.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+s.files+" WHERE TRUE"+where, args...).Scan(&n)
-	if err != nil {
-		err = fmt.Errorf("ezdb: %w", err)
-	}
-	return n, err
+	return n, wrap(err)
 }
 
 // prefixCondition leaves it to the server to find names that begin with a

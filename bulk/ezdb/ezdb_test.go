@@ -40,7 +40,7 @@ func open(t *testing.T, shape oldcluster.Shape) (*ezdb.Source, *oldcluster.Table
 func list(t *testing.T, s *ezdb.Source, prefix string) map[string]ezdb.File {
 	t.Helper()
 	files := make(map[string]ezdb.File)
-	for f, err := range s.Files(t.Context(), prefix) {
+	for f, err := range s.Files(t.Context(), prefix, "") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,6 +109,50 @@ func TestPages(t *testing.T) {
 		if got := list(t, s, "var/24"); len(got) != 111 {
 			t.Errorf("%s: %d files of var/24", shape, len(got))
 		}
+		i, seventh, rest := 0, "", 0
+		for f, err := range s.Files(t.Context(), "", "") {
+			if i++; err != nil {
+				t.Fatal(err)
+			}
+			if i == 7 {
+				seventh = f.Position()
+			}
+		}
+		for range s.Files(t.Context(), "", seventh) {
+			rest++
+		}
+		if rest != 2500-7 {
+			t.Errorf("%s: %d files behind the seventh", shape, rest)
+		}
+	}
+}
+
+// TestDown: a server that is gone is told from a file that is wrong, and is there
+// again when it is.
+func TestDown(t *testing.T) {
+	s, tables := open(t, oldcluster.Since41)
+	tables.Put(t, oldcluster.File{Name: "var/a", Body: strings.Repeat("x", 100*oldcluster.ChunkSize)})
+	file := list(t, s, "")["var/a"]
+	reading, err := s.OpenFile(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Close()
+	mariaDB.Kill()
+	_, read := io.Copy(io.Discard, reading)
+	_, opening := s.OpenFile(t.Context(), file)
+	_, counting := s.Count(t.Context(), "")
+	var listing error
+	for _, listing = range s.Files(t.Context(), "", "") {
+	}
+	for i, err := range []error{read, opening, counting, listing, s.Ping(t.Context())} {
+		if !errors.Is(err, ezdb.ErrUnavailable) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	mariaDB.Start(t)
+	if err := s.Ping(t.Context()); err != nil || len(list(t, s, "")) != 1 {
+		t.Error(err)
 	}
 }
 
@@ -245,7 +289,7 @@ func TestStops(t *testing.T) {
 	if _, err := io.Copy(io.Discard, body); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	for _, err := range s.Files(ctx, "") {
+	for _, err := range s.Files(ctx, "", "") {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("listing: %v", err)
 		}

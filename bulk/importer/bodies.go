@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -28,6 +29,8 @@ type BodiesOptions struct {
 	Revive, DryRun bool
 	// Limits are for batches of two hundred bodies.
 	Limits bulk.Limits
+	// Waiting is for stores and databases that do not answer.
+	Waiting bulk.Waiting
 	// Counts, when set, counts along.
 	Counts *Counts
 }
@@ -35,7 +38,8 @@ type BodiesOptions struct {
 // Bodies makes rows for the bodies that lie on a backend of the cluster and
 // have none, by cluster.Adopt: the tables are made of the stores. What lies
 // there and is found nowhere, since the rules send its path elsewhere, gets
-// none.
+// none. A store that falls silent is waited for, and listed from the last path on; what
+// could not be had is a *bulk.OutageError.
 //
 // It is for tables that were lost. Where they are not, a body without a row is
 // what a purge or a crash left behind, and package check's.
@@ -46,10 +50,9 @@ func Bodies(ctx context.Context, c *cluster.Cluster, backend backends.Backend, o
 	}
 	m.progress = m.counts.progress
 	m.pool = bulk.NewPool(options.Limits, m.progress)
-	if err := bulk.Batches(ctx, m.pool, bodiesBatch, m.bodies(ctx), m.adopt); err != nil {
-		return err
-	}
-	return m.progress.Err("import")
+	m.outages = bulk.NewOutages(c, options.Waiting, m.progress)
+	bodies := bulk.Present(m.outages, m.bodies(ctx), func(body cluster.FoundBody) string { return body.Info.Path })
+	return m.outages.Result(ctx, "import", bulk.Batches(ctx, m.pool, bodiesBatch, bodies, m.adopt))
 }
 
 type bodyImport struct {
@@ -59,12 +62,16 @@ type bodyImport struct {
 	counts   *Counts
 	progress *bulk.Progress
 	pool     *bulk.Pool
+	outages  *bulk.Outages
 }
 
 // bodies yields what can have a row.
 func (m *bodyImport) bodies(ctx context.Context) iter.Seq2[cluster.FoundBody, error] {
+	list := func(after string) iter.Seq2[backends.Info, error] {
+		return m.backend.List(ctx, m.options.Prefix, after)
+	}
 	return func(yield func(cluster.FoundBody, error) bool) {
-		for info, err := range m.backend.List(ctx, m.options.Prefix, "") {
+		for info, err := range bulk.Resume(ctx, m.outages, list, func(info backends.Info) string { return info.Path }) {
 			if err != nil {
 				yield(cluster.FoundBody{}, err)
 				return
@@ -108,23 +115,61 @@ func (m *bodyImport) found(info backends.Info) cluster.FoundBody {
 	return body
 }
 
-// adopt makes the rows of a batch.
+// triesTogether is how often a batch fails before its bodies are adopted one by one:
+// the store answers, but not for one of them.
+const triesTogether = 2
+
+// adopt makes the rows of a batch, at once more where a service failed that answers
+// again.
 func (m *bodyImport) adopt(ctx context.Context, bodies []cluster.FoundBody) error {
-	start := time.Now()
-	results, err := m.c.Adopt(ctx, bodies, cluster.AdoptOptions{
-		Settled: m.options.Settled, Revive: m.options.Revive, DryRun: m.options.DryRun,
-	})
-	if err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		bodies = slices.DeleteFunc(bodies, func(body cluster.FoundBody) bool { return m.outages.Leaves(body.Info.Path) })
+		if len(bodies) == 0 {
+			return ctx.Err()
+		}
+		if tries == triesTogether && len(bodies) > 1 {
+			return m.adoptEach(ctx, bodies)
+		}
+		begun := time.Now()
+		results, err := m.c.Adopt(ctx, bodies, cluster.AdoptOptions{
+			Settled: m.options.Settled, Revive: m.options.Revive, DryRun: m.options.DryRun,
+		})
+		switch {
+		case err == nil:
+			m.count(ctx, bodies, results, begun)
+			return nil
+		case ctx.Err() != nil || !m.outages.Silent(err):
+			return err
+		}
+		bodies = slices.DeleteFunc(bodies, func(body cluster.FoundBody) bool {
+			return !m.outages.Again(ctx, body.Info.Path, err, begun, tries)
+		})
 	}
-	took := time.Since(start) / time.Duration(len(bodies))
-	for i, result := range results {
-		m.count(bodies[i].Info, result, took)
+}
+
+func (m *bodyImport) adoptEach(ctx context.Context, bodies []cluster.FoundBody) error {
+	for _, body := range bodies {
+		if err := m.adopt(ctx, []cluster.FoundBody{body}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (m *bodyImport) count(info backends.Info, result cluster.AdoptResult, took time.Duration) {
+// count counts what became of a batch.
+func (m *bodyImport) count(ctx context.Context, bodies []cluster.FoundBody, results []cluster.AdoptResult, begun time.Time) {
+	took := time.Since(begun) / time.Duration(len(bodies))
+	for i, result := range results {
+		if result.Err != nil {
+			m.outages.Again(ctx, bodies[i].Info.Path, result.Err, begun, 0) // no: it answered
+			continue
+		}
+		m.outages.Worked(bodies[i].Info.Path)
+		m.countOne(bodies[i].Info, result, took)
+	}
+}
+
+func (m *bodyImport) countOne(info backends.Info, result cluster.AdoptResult, took time.Duration) {
 	switch result.Outcome {
 	case cluster.Revived:
 		m.counts.revive()
@@ -141,7 +186,5 @@ func (m *bodyImport) count(info backends.Info, result cluster.AdoptResult, took 
 		m.counts.skip(Expired)
 	case cluster.Vanished:
 		m.counts.skip(Gone)
-	default:
-		m.progress.Fail(info.Path, result.Err)
 	}
 }

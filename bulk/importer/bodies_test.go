@@ -272,12 +272,7 @@ func TestBodiesResume(t *testing.T) {
 	s := nfsSite(t)
 	emptyTables(t, &s, true)
 	const files = 1500
-	for i := range files {
-		file := filepath.Join(s.DFS.MountPointPath, "var", fmt.Sprint(i/100), fmt.Sprint(i))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte("x"), 0o666)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	fillTree(t, s, files)
 	c := open(t, s)
 	for range 100 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -312,7 +307,7 @@ func TestBodiesDown(t *testing.T) {
 	if err := os.Rename(s.DFS.MountPointPath, s.DFS.MountPointPath+".gone"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := importBodies(t, c, importer.BodiesOptions{}); !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := importBodies(t, c, importer.BodiesOptions{Waiting: bulk.Waiting{Patience: -1}}); !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v", err)
 	}
 }

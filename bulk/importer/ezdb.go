@@ -48,7 +48,9 @@ func EZDB(ctx context.Context, c *cluster.Cluster, source *ezdb.Source, options 
 	}
 	z.progress = z.counts.progress
 	z.pool = bulk.NewPool(options.Limits, z.progress)
-	z.outages = bulk.NewOutages(c, options.Waiting, z.progress)
+	z.outages = bulk.NewOutages(c, options.Waiting, z.progress, bulk.Service{
+		Name: "the old cluster", Ping: source.Ping, Silent: func(err error) bool { return errors.Is(err, ezdb.ErrUnavailable) },
+	})
 	files := bulk.Present(z.outages, z.files(ctx, options.Prefix), func(file ezdb.File) string { return file.Name })
 	return z.outages.Result(ctx, "import", bulk.Batches(ctx, z.pool, ezdbBatch, files, z.store))
 }
@@ -64,8 +66,9 @@ type ezdbImport struct {
 
 // files yields the files that exist under names that the cluster knows.
 func (z *ezdbImport) files(ctx context.Context, prefix string) iter.Seq2[ezdb.File, error] {
+	list := func(after string) iter.Seq2[ezdb.File, error] { return z.source.Files(ctx, prefix, after) }
 	return func(yield func(ezdb.File, error) bool) {
-		for file, err := range z.source.Files(ctx, prefix) {
+		for file, err := range bulk.Resume(ctx, z.outages, list, ezdb.File.Position) {
 			clean, unclean := metadata.CleanName(file.Name)
 			switch {
 			case err != nil:
@@ -90,7 +93,11 @@ func (z *ezdbImport) files(ctx context.Context, prefix string) iter.Seq2[ezdb.Fi
 func (z *ezdbImport) store(ctx context.Context, files []ezdb.File) error {
 	for tries := 0; len(files) > 0; tries++ {
 		files = slices.DeleteFunc(files, func(file ezdb.File) bool { return z.outages.Leaves(file.Name) })
-		items, err := z.wanted(ctx, files)
+		var items []cluster.Item
+		err := z.outages.Persist(ctx, func() (err error) {
+			items, err = z.wanted(ctx, files)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -139,7 +146,7 @@ func cause(err error) error {
 	return err
 }
 
-// isLost reports whether the old cluster's database failed to answer.
+// isLost reports whether the old cluster's database answered with an error.
 func isLost(err error) bool {
 	var fault *ezdb.Error
 	return errors.As(err, &fault) && fault.Kind == nil

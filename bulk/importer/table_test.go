@@ -198,7 +198,7 @@ func (b *bencher) ezdb(t *testing.T) {
 func (b *bencher) readAll(t *testing.T, source *ezdb.Source) (n int, took time.Duration) {
 	t.Helper()
 	start := time.Now()
-	for file, err := range source.Files(t.Context(), "") {
+	for file, err := range source.Files(t.Context(), "", "") {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,9 +58,10 @@ is removed meanwhile. That is one request a body. --trust-listing does without
 for bodies older than --grace: then no purge may run on any host, times on S3 are
 those of the upload, and types on S3 and NFS are told by the extension.
 
-Caches and CDNs hear of every row as of a file that is stored. What is done stays
-done: the same command goes on after an interruption. With --json one document
-for each file that failed, and {"summary": {...}}.`
+Caches and CDNs hear of every row as of a file that is stored. A store or database
+that does not answer is waited for, and the listing goes on where it was. What is
+done stays done: the same command goes on after an interruption. With --json one
+document for each file that failed, and {"summary": {...}}.`
 
 // importBodiesFlags are the flags of import bucket and import tree as they
 // stand.
@@ -104,6 +105,7 @@ func newImportBodies(a *app, kind importKind) *cobra.Command {
 	flags.BoolVar(&f.trust, "trust-listing", false, "take the listing's word for bodies older than --grace")
 	flags.DurationVar(&f.grace, "grace", time.Hour, "with --trust-listing: look at bodies younger than `TIME`")
 	f.addUnpaced(c, "batches of two hundred files")
+	f.addPatience(c)
 	return c
 }
 
@@ -167,7 +169,7 @@ func treeAt(s settings.Settings, dir string) string {
 func (f *importBodiesFlags) run(ctx context.Context, a *app, s session, backend backends.Backend) error {
 	r := newImportRun(a, f.progress)
 	r.dryRun = f.options.DryRun
-	f.options.Limits, f.options.Counts = f.limits, r.counts
+	f.options.Limits, f.options.Waiting, f.options.Counts = f.limits, f.waiting(a), r.counts
 	if f.trust {
 		f.options.Settled = time.Now().Add(-f.grace)
 	}
