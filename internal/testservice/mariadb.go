@@ -33,6 +33,7 @@ type MariaDB struct {
 	mu      sync.Mutex
 	dir     string // "" until it first started
 	port    int
+	release func() // gives the port back
 	process *Process
 	count   int // databases made
 }
@@ -106,7 +107,7 @@ func (m *MariaDB) install(tb testing.TB) {
 	}
 	m.dir = dir
 	if m.options.TCP {
-		m.port = FreePort(tb)
+		m.port, m.release = reservePort(tb) // longer than this test
 	}
 }
 
@@ -146,6 +147,10 @@ func (m *MariaDB) Close() {
 	if m.dir != "" {
 		os.RemoveAll(m.dir)
 		m.dir = ""
+	}
+	if m.release != nil {
+		m.release()
+		m.release = nil
 	}
 }
 

@@ -50,7 +50,7 @@ func (m *Memcached) Kill() { m.run.Kill() }
 func (m *Memcached) Pause(tb testing.TB) {
 	tb.Helper()
 	m.signal(tb, syscall.SIGSTOP)
-	for deadline := time.Now().Add(10 * time.Second); !m.stopped(); {
+	for deadline := time.Now().Add(time.Minute); !m.stopped(); {
 		if time.Now().After(deadline) {
 			tb.Fatal("memcached does not stop")
 		}

@@ -50,17 +50,6 @@ func Binary(tb testing.TB, name string) string {
 	return ""
 }
 
-// FreePort returns a TCP port of 127.0.0.1 that nothing listens on.
-func FreePort(tb testing.TB) int {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // Process is a running service.
 type Process struct {
 	cmd    *exec.Cmd
