@@ -298,7 +298,7 @@ func TestCrashLeavesNoLock(t *testing.T) {
 			c := open(t, s)
 			child := startOther(t, s, "crash", "store", string(stepPublished), "var/a", "")
 			child.cmd.Wait()
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if err := storeBody(ctx, c, "var/a", oldBody); err != nil {
 				t.Fatal(err)

@@ -23,7 +23,7 @@ import (
 )
 
 // waitLimit is how long tests wait for what comes within a second.
-const waitLimit = 30 * time.Second
+const waitLimit = time.Minute
 
 // cachingRows makes the clusters of settings keep rows for longer than a test
 // lasts.

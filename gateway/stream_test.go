@@ -79,7 +79,7 @@ func TestBodiesOnNFSLeaveBySendfile(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
-		for deadline := time.Now().Add(10 * time.Second); fromFiles.Load() < want && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); fromFiles.Load() < want && time.Now().Before(deadline); {
 			time.Sleep(time.Millisecond) // the last bytes are counted after they arrived
 		}
 		if got := fromFiles.Load(); got < want {

@@ -39,15 +39,15 @@ func newTarget(tb testing.TB, cfg settings.Akamai, opts ...akamai.Option) *akama
 func TestConformance(t *testing.T) {
 	for _, by := range []string{"url", "tag"} {
 		t.Run(by, func(t *testing.T) {
-			cdntest.Run(t, cdntest.Harness{
-				Secrets: stub.Start(t).Secrets(),
-				New: func(t *testing.T) cdntest.Fixture {
+			fixture := func(timeout time.Duration) func(t *testing.T) cdntest.Fixture {
+				return func(t *testing.T) cdntest.Fixture {
 					s := stub.Start(t)
 					cfg := s.Settings()
-					cfg.PurgeBy, cfg.CPCodes, cfg.Timeout = by, []string{"12345"}, 300*time.Millisecond
+					cfg.PurgeBy, cfg.CPCodes, cfg.Timeout = by, []string{"12345"}, timeout
 					return cdntest.Fixture{Target: newTarget(t, cfg), Faults: s.Faults, Took: func(item cdn.Item) bool { return took(s, by, item) }}
-				},
-			})
+				}
+			}
+			cdntest.Run(t, cdntest.Harness{New: fixture(time.Minute), Impatient: fixture(300 * time.Millisecond), Secrets: stub.Start(t).Secrets()})
 		})
 	}
 }

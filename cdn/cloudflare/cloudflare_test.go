@@ -40,7 +40,7 @@ func newTarget(t *testing.T, cfg settings.Cloudflare) (*Target, *standin.Server,
 	faults := cdntest.NewFaults(api)
 	server := httptest.NewServer(faults)
 	t.Cleanup(server.Close)
-	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudflare:main", server.URL+"/client/v4", cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudflare:main", server.URL+"/client/v4", cmp.Or(cfg.Timeout, time.Minute)
 	if cfg.ZoneID == "" {
 		cfg.ZoneID = zone
 	}

@@ -37,7 +37,7 @@ func newTarget(t *testing.T, cfg settings.CloudFront) (*Target, *standin.Server,
 	faults := cdntest.NewFaults(api)
 	server := httptest.NewServer(faults)
 	t.Cleanup(server.Close)
-	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudfront:main", server.URL, cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.Name, cfg.Endpoint, cfg.Timeout = "cloudfront:main", server.URL, cmp.Or(cfg.Timeout, time.Minute)
 	if cfg.DistributionID == "" {
 		cfg.DistributionID = distribution
 	}

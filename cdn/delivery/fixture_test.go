@@ -202,9 +202,10 @@ func kind(k metadata.Kind, subject string) changes.Change {
 	return changes.Change{Kind: k, Subject: subject}
 }
 
-// quick are options with which a test need not wait.
+// quick are options with which a test need not wait. Only who died loses the
+// lease.
 func quick() Options {
-	return Options{Lease: 3 * time.Second, Poll: 10 * time.Millisecond, Linger: time.Millisecond, MinBackoff: time.Millisecond,
+	return Options{Lease: 30 * time.Second, Poll: 10 * time.Millisecond, Linger: time.Millisecond, MinBackoff: time.Millisecond,
 		MaxBackoff: 20 * time.Millisecond, BreakerDelay: 10 * time.Millisecond, Grace: time.Second}
 }
 

@@ -151,13 +151,14 @@ func TestFeedOfManyHosts(t *testing.T) {
 		for k := range 20 {
 			feed.add(stored(fmt.Sprintf("var/%d-%d", i, k)))
 		}
-		until(t, "all are told", func() bool { return len(target.told()) == 20*(i+1) })
+		// A host that does not get to renew its short leases is helped by another,
+		// and some is told twice.
+		until(t, "all are told", func() bool {
+			told := target.told()
+			slices.Sort(told)
+			return len(slices.Compact(told)) == 20*(i+1)
+		})
 		stop()
-	}
-	told := target.told()
-	slices.Sort(told)
-	if n := len(slices.Compact(told)); n != 60 {
-		t.Errorf("%d of 60", n)
 	}
 }
 

@@ -278,7 +278,7 @@ func TestLongCallsKeepTheirLease(t *testing.T) {
 	store, feed := newStore(t), newScript()
 	target := cache("t:a")
 	o := quick()
-	o.Lease = time.Second
+	o.Lease = 2 * time.Second
 	target.hook = func(ctx context.Context) { sleep(ctx, 2*o.Lease) }
 	rules := []Rule{{Targets: "t:a"}}
 	run(t, pipeline(t, store, o, rules, target), feed)

@@ -36,7 +36,7 @@ func newTarget(t *testing.T, cfg settings.Fastly) (*Target, *standin.Server, *cd
 	faults := cdntest.NewFaults(api)
 	server := httptest.NewServer(faults)
 	t.Cleanup(server.Close)
-	cfg.Name, cfg.Endpoint, cfg.Timeout = "fastly:main", server.URL, cmp.Or(cfg.Timeout, 10*time.Second)
+	cfg.Name, cfg.Endpoint, cfg.Timeout = "fastly:main", server.URL, cmp.Or(cfg.Timeout, time.Minute)
 	if cfg.ServiceID == "" {
 		cfg.ServiceID, cfg.Token = service, token
 	}

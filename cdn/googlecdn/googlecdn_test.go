@@ -39,15 +39,15 @@ func newTarget(tb testing.TB, cfg settings.GoogleCDN, opts ...googlecdn.Option) 
 func TestConformance(t *testing.T) {
 	for _, tagged := range []bool{false, true} {
 		t.Run(fmt.Sprintf("tags=%v", tagged), func(t *testing.T) {
-			cdntest.Run(t, cdntest.Harness{
-				Secrets: stub.Start(t).Secrets(),
-				New: func(t *testing.T) cdntest.Fixture {
+			fixture := func(timeout time.Duration) func(t *testing.T) cdntest.Fixture {
+				return func(t *testing.T) cdntest.Fixture {
 					s := stub.Start(t)
 					cfg := s.Settings(t)
-					cfg.Tags, cfg.Timeout = tagged, 500*time.Millisecond
+					cfg.Tags, cfg.Timeout = tagged, timeout
 					return cdntest.Fixture{Target: newTarget(t, cfg), Faults: s.Faults, Took: func(item cdn.Item) bool { return took(s, tagged, item) }}
-				},
-			})
+				}
+			}
+			cdntest.Run(t, cdntest.Harness{New: fixture(time.Minute), Impatient: fixture(500 * time.Millisecond), Secrets: stub.Start(t).Secrets()})
 		})
 	}
 }

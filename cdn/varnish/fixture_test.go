@@ -74,6 +74,7 @@ func newVarnish(t *testing.T, origin *httptest.Server, change func(string) strin
 	}
 	port := testservice.FreePort(t)
 	testservice.StartVarnish(t, filepath.Join(dir, "ezdfs.vcl"), port)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	u, _ := url.Parse(fmt.Sprintf("http://127.0.0.1:%d", port))
 	return u
 }
@@ -132,7 +133,7 @@ func newTarget(t *testing.T, cfg settings.Varnish) *Target {
 	t.Helper()
 	cfg.Name, cfg.SecretHeader, cfg.Secret = "varnish:front", "X-Purge-Token", secret
 	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Second
+		cfg.Timeout = time.Minute
 	}
 	target, err := New(cfg)
 	if err != nil {
@@ -165,7 +166,7 @@ func TestConformance(t *testing.T) {
 				}
 			}
 			cdntest.Run(t, cdntest.Harness{
-				New: fixture(10 * time.Second), Impatient: fixture(200 * time.Millisecond),
+				New: fixture(time.Minute), Impatient: fixture(200 * time.Millisecond),
 				Secrets: []string{secret}, IgnoresGarbage: true,
 			})
 		})

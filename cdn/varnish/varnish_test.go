@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,8 +170,9 @@ func TestHosts(t *testing.T) {
 		hosts = append(hosts, host{server, faults, server.Listener.Addr().String()})
 		cfg.Servers = append(cfg.Servers, server.URL)
 	}
-	cfg.Timeout = 200 * time.Millisecond
 	target := newTarget(t, cfg)
+	cfg.Timeout = time.Second
+	impatient := newTarget(t, cfg)
 	for _, test := range []struct {
 		faults [3]cdntest.Fault
 		kind   error
@@ -184,6 +186,10 @@ func TestHosts(t *testing.T) {
 	} {
 		for i, fault := range test.faults {
 			hosts[i].Set(fault)
+		}
+		target := target
+		if slices.Contains(test.faults[:], cdntest.Hang) {
+			target = impatient
 		}
 		err := target.Deliver(t.Context(), []cdn.Item{cdntest.PathItem("a")})[0]
 		if test.kind == nil && err == nil {

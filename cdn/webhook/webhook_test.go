@@ -36,17 +36,20 @@ func newTarget(tb testing.TB, cfg settings.WebhookTarget, opts ...webhook.Option
 func TestConformance(t *testing.T) {
 	for _, families := range []bool{true, false} {
 		t.Run(fmt.Sprintf("families=%v", families), func(t *testing.T) {
-			cdntest.Run(t, cdntest.Harness{
-				IgnoresGarbage: true, Secrets: stub.Start(t).Secrets(),
-				New: func(t *testing.T) cdntest.Fixture {
+			fixture := func(timeout time.Duration) func(t *testing.T) cdntest.Fixture {
+				return func(t *testing.T) cdntest.Fixture {
 					s := stub.Start(t)
 					cfg := s.Settings()
-					cfg.Families, cfg.Timeout = families, 300*time.Millisecond
+					cfg.Families, cfg.Timeout = families, timeout
 					took := func(item cdn.Item) bool {
 						return slices.Contains(s.Items(), stub.Item{ID: item.ID, Action: string(item.Action), Extent: string(item.Extent), Subject: item.Subject})
 					}
 					return cdntest.Fixture{Target: newTarget(t, cfg), Faults: s.Faults, Took: took}
-				},
+				}
+			}
+			cdntest.Run(t, cdntest.Harness{
+				New: fixture(time.Minute), Impatient: fixture(300 * time.Millisecond),
+				IgnoresGarbage: true, Secrets: stub.Start(t).Secrets(),
 			})
 		})
 	}

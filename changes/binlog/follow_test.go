@@ -50,7 +50,7 @@ func (f *follower) want(tb testing.TB, want ...string) (list []changes.Change) {
 			list = append(list, c)
 		case err := <-f.done:
 			tb.Fatalf("it ended with %v after %q, want %q", err, short(list), want)
-		case <-time.After(30 * time.Second):
+		case <-time.After(time.Minute):
 			tb.Fatalf("it told %q, want %q", short(list), want)
 		}
 	}
@@ -69,7 +69,7 @@ func (f *follower) end(tb testing.TB) {
 		if err != nil {
 			tb.Errorf("ended with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		tb.Fatal("it does not end")
 	}
 }
@@ -175,7 +175,7 @@ func TestRandomStops(t *testing.T) {
 	versions := make(map[string][]int)
 	total := 0
 	for total < writers*each {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		stop := random.IntN(40)
 		for c, err := range source.Changes(ctx, at, true) {
 			if err != nil {

@@ -104,7 +104,7 @@ func head(tb testing.TB, source *Source) changes.Position {
 // drain returns what follows a position.
 func drain(tb testing.TB, source changes.Source, after changes.Position) (list []changes.Change) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	for c, err := range source.Changes(ctx, after, false) {
 		if err != nil {

@@ -153,7 +153,7 @@ func TestServeDrains(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		ready, err := http.Get(admin + "/readyz")
 		if err != nil {
 			t.Fatal(err)

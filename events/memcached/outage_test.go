@@ -3,7 +3,6 @@ package memcached
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"example.com/ezdfs/events"
 	"example.com/ezdfs/internal/testservice"
@@ -27,7 +26,7 @@ func TestKilledUnderLoad(t *testing.T) {
 					servers[0].Kill()
 					trial.waitLoads(t, 1000)
 					servers[0].Start(t)
-					eventually(t, 20*time.Second, "the server is used again", func() bool { return !h.servers[0].owes() })
+					eventually(t, "the server is used again", func() bool { return !h.servers[0].owes() })
 				}
 				trial.waitHits(t, 100)
 			})
@@ -38,13 +37,13 @@ func TestKilledUnderLoad(t *testing.T) {
 func (c *trial) waitHits(t *testing.T, more int64) {
 	t.Helper()
 	limit := c.hits.Load() + more
-	eventually(t, 20*time.Second, "memcached answers", func() bool { return c.hits.Load() >= limit })
+	eventually(t, "memcached answers", func() bool { return c.hits.Load() >= limit })
 }
 
 func (c *trial) waitLoads(t *testing.T, more int64) {
 	t.Helper()
 	limit := c.loads.Load() + more
-	eventually(t, 20*time.Second, "loads go on", func() bool { return c.loads.Load() >= limit })
+	eventually(t, "loads go on", func() bool { return c.loads.Load() >= limit })
 }
 
 // A server that could not be reached while rows were deleted comes back with
@@ -67,14 +66,14 @@ func TestPartition(t *testing.T) {
 			if row, _ := h.load(t, picture); row != fresh {
 				t.Errorf("after the outage: got %+v", row)
 			}
-			eventually(t, 10*time.Second, "the debt is settled", func() bool { return !h.server(metadata.Hash(picture)).owes() })
+			eventually(t, "the debt is settled", func() bool { return !h.server(metadata.Hash(picture)).owes() })
 			if row, _ := other.load(t, picture); row != fresh {
 				t.Errorf("another host has %+v", row)
 			}
 			if row, ok := newFrontend(t, servers...).load(picture); ok && row.Size != fresh.Size {
 				t.Errorf("PHP has %+v", row)
 			}
-			eventually(t, 10*time.Second, "rows are kept again", func() bool { _, known := h.load(t, picture); return known })
+			eventually(t, "rows are kept again", func() bool { _, known := h.load(t, picture); return known })
 		})
 	}
 }
@@ -139,7 +138,7 @@ func TestOneServerHangs(t *testing.T) {
 		t.Error("the wrong servers owe")
 	}
 	servers[0].Resume(t)
-	eventually(t, 10*time.Second, "the server is used again", func() bool { _, known := h.load(t, hung[1]); return known })
+	eventually(t, "the server is used again", func() bool { _, known := h.load(t, hung[1]); return known })
 }
 
 // Connections that memcached closed while they were idle do not count as an

@@ -82,7 +82,7 @@ func TestChaos(t *testing.T) {
 	}
 	clients.stop()
 	g.stop(t)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		after := resources(t)
 		if after.files <= before.files && after.goroutines <= before.goroutines {
 			break

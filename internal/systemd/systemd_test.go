@@ -82,7 +82,7 @@ func TestSockets(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(time.Minute))
 		if got, err := io.ReadAll(c); string(got) != want || err != nil {
 			t.Errorf("%s: read %q, %v", want, got, err)
 		}
@@ -126,7 +126,7 @@ func TestNotify(t *testing.T) {
 	if err := systemd.Notify(getenv(map[string]string{"NOTIFY_SOCKET": path}), "READY=1"); err != nil {
 		t.Fatal(err)
 	}
-	manager.SetDeadline(time.Now().Add(20 * time.Second))
+	manager.SetDeadline(time.Now().Add(time.Minute))
 	buffer := make([]byte, 100)
 	if n, err := manager.Read(buffer); string(buffer[:n]) != "READY=1" || err != nil {
 		t.Errorf("told %q, %v", buffer[:n], err)
