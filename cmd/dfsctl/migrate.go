@@ -243,6 +243,9 @@ func (f *migrateFlags) routeAdvice(s settings.Settings, wrong *migrate.RouteErro
 	if !wrong.Ahead && backend == f.from && wrong.Second == f.to {
 		hint = " (or copy before the rules are turned round: --ahead)"
 	}
+	if f.finish && backend == f.to && wrong.Second == "" {
+		hint = " (--finish removes that line when all is verified; whether it has is what --status tells)"
+	}
 	return usagef("%s goes to %s (%s)%s; in [DispatchableDFS] of %s on all hosts write %s%s",
 		wrong.Prefix, backend, by, migratesFrom(wrong), file, strings.Join(missing, " and "), hint)
 }
