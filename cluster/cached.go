@@ -77,7 +77,7 @@ func (c *Cluster) fillLocal(ctx context.Context, row metadata.Row) error {
 	if err := w.Err(); err != nil {
 		return err // a body that cannot be kept need not be read twice
 	}
-	f, err := c.OpenRow(ctx, row)
+	f, err := c.OpenRow(ctx, row, impatient) // there may be an older copy to show
 	if err != nil {
 		return err
 	}

@@ -217,6 +217,24 @@ func TestLocalCopyOfAnExpiredBody(t *testing.T) {
 	a.opened(t, 1)
 }
 
+// What may be shown meanwhile is not worth waiting for a store that is down.
+func TestOldLocalCopyIsServedWithoutWaiting(t *testing.T) {
+	site := newSite(t)
+	a, b := site.host(t, onDisk(t)), site.host(t, localcache.Options{})
+	a.patience = time.Hour
+	b.generate(t, "one")
+	site.clock.advance(10 * time.Second)
+	a.expect(t, nil, viewCache, "one", Hit)
+	b.generate(t, "two")
+	site.clock.advance(10 * time.Second)
+	if _, err := b.Expire(t.Context(), page); err != nil {
+		t.Fatal(err)
+	}
+	otherLock(t, b.Cluster)
+	site.store.SetDown(true)
+	a.expect(t, nil, viewCache, "one", Stale)
+}
+
 // Where there can be no copy a body is read once for each who asks, not twice.
 func TestLocalDirectoryBroken(t *testing.T) {
 	site := newSite(t)

@@ -57,10 +57,16 @@ func (p *patience) wait(ctx context.Context, err error) error {
 // answered notes that the store has.
 func (p *patience) answered() { p.since = time.Time{} }
 
+// impatient is for reads that whoever makes them can do without.
+func impatient(r *reading) { r.impatient = true }
+
 // openBody opens the body of a row. It waits for a store that does not answer, as
 // Read does of what it returns.
 func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) (backends.Reader, error) {
 	p := patience{most: c.patience}
+	if read.impatient {
+		p.most = 0
+	}
 	for {
 		body, from, err := c.openOnce(ctx, row, read)
 		if err == nil {

@@ -63,6 +63,7 @@ type ReadOption func(*reading)
 type reading struct {
 	offset, length int64
 	expired, fresh bool
+	impatient      bool                      // fails where its store does not answer
 	through        func(io.Reader) io.Reader // nil for none
 }
 
