@@ -17,12 +17,30 @@ import (
 	"go.uber.org/goleak"
 
 	"example.com/ezdfs/cluster"
+	"example.com/ezdfs/internal/quickstart/embedded"
+	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/settings"
 )
 
 // The metrics of the GCS emulator start a goroutine with the process.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"))
+}
+
+// newDir returns the directory of a quickstart that has ports which nobody else
+// takes between two runs.
+func newDir(t *testing.T) string {
+	t.Helper()
+	s, err := openSite(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := func() string { return fmt.Sprint("127.0.0.1:", testservice.FreePort(t)) }
+	s.state.Ports = embedded.Addresses{S3: free(), GCS: free()}
+	if err := s.save(); err != nil {
+		t.Fatal(err)
+	}
+	return s.dir
 }
 
 // run runs a quickstart and returns its report.
@@ -133,7 +151,7 @@ func TestSettingsAreFlawless(t *testing.T) {
 }
 
 func TestSecondRunChangesNothing(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	first := mustRun(t, dir)
 	edited := filepath.Join(dir, "settings/override/site.ini.append.php")
 	if err := os.WriteFile(edited, []byte("[FileSettings]\nVarDir=var/site\n#mine\n"), 0o666); err != nil {
@@ -150,7 +168,7 @@ func TestSecondRunChangesNothing(t *testing.T) {
 
 // A run that was interrupted before everything was verified is gone on with.
 func TestInterruptedRun(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	mustRun(t, dir)
 	s, err := openSite(dir)
 	if err != nil {
@@ -166,7 +184,7 @@ func TestInterruptedRun(t *testing.T) {
 }
 
 func TestTamperedBody(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	mustRun(t, dir)
 	body := filepath.Join(dir, mountDir, sampleCache)
 	text, err := os.ReadFile(body)
@@ -188,7 +206,7 @@ func TestTamperedBody(t *testing.T) {
 
 // The same on an object store: its file keeps the size, the row too.
 func TestLostObject(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	mustRun(t, dir)
 	if err := os.Remove(filepath.Join(dir, objectsFile)); err != nil {
 		t.Fatal(err)
@@ -224,7 +242,7 @@ func TestForeignDirectories(t *testing.T) {
 }
 
 func TestOccupiedPort(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	first := mustRun(t, dir)
 	other, err := net.Listen("tcp", strings.TrimPrefix(first.S3, "http://"))
 	if err != nil {
@@ -246,7 +264,7 @@ func TestOccupiedPort(t *testing.T) {
 
 // What is stored and removed while it serves is so while it serves again.
 func TestServe(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	paths := []string{imagesPrefix + "/mine +%.txt", originalsPrefix + "/mine.txt", "var/site/mine.txt"}
 	served(t, dir, func(c *cluster.Cluster) {
 		for _, path := range paths {

@@ -115,7 +115,7 @@ func TestSendfile(t *testing.T) {
 			}
 			front, err := server.Listen(t.Context(), server.Options{
 				Sockets: []net.Listener{&tcpListener{l.(*net.TCPListener), sent}}, Proxies: proxies, ProxyProtocol: proxied,
-				MaxConnections: 10, MaxRequests: 10, DrainTimeout: 10 * time.Second,
+				MaxConnections: 10, MaxRequests: 10, DrainTimeout: time.Minute,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -178,7 +178,7 @@ func request(t *testing.T, address, before, header string, want int64) {
 
 func ExampleListen() {
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := server.Listen(ctx, server.Options{Listen: []string{"127.0.0.1:0"}, DrainTimeout: time.Second})
+	s, err := server.Listen(ctx, server.Options{Listen: []string{"127.0.0.1:0"}, DrainTimeout: time.Minute})
 	if err != nil {
 		panic(err)
 	}

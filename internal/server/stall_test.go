@@ -77,11 +77,11 @@ func TestSteadyReader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			handler, ended := sender(file, size, stream)
-			stall := 200 * time.Millisecond
+			stall := 400 * time.Millisecond
 			s := start(t, Options{StallTimeout: stall, DrainTimeout: patience}, handler)
 			c := dial(t, s.address(), "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 			c.(*net.TCPConn).SetReadBuffer(16 << 10)
-			pace := time.NewTicker(stall / 20)
+			pace := time.NewTicker(stall / 40)
 			defer pace.Stop()
 			buffer := make([]byte, 16<<10)
 			total := 0

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"example.com/ezdfs/backends/backendtest"
 	"example.com/ezdfs/backends/gcs"
 	"example.com/ezdfs/backends/s3"
+	"example.com/ezdfs/internal/testservice"
 	"example.com/ezdfs/settings"
 )
 
@@ -162,7 +164,9 @@ func TestRestart(t *testing.T) {
 		return all
 	}
 
-	first, stop := start(t, file, Addresses{})
+	// Ports that nobody takes between the two.
+	want := Addresses{S3: fmt.Sprint("127.0.0.1:", testservice.FreePort(t)), GCS: fmt.Sprint("127.0.0.1:", testservice.FreePort(t))}
+	first, stop := start(t, file, want)
 	for _, b := range []backends.Backend{openS3(t, first), openGCS(t, first)} {
 		for _, put := range [][2]string{{"a", "first"}, {odd, "odd"}, {"gone", "gone"}, {"a", "second"}, {"empty", ""}} {
 			store(t, b, put[0], put[1])
@@ -173,7 +177,7 @@ func TestRestart(t *testing.T) {
 	}
 	before := infos(first)
 	stop()
-	second, _ := start(t, file, Addresses{S3: first.S3.Address, GCS: first.GCS.Address})
+	second, _ := start(t, file, want)
 	if second.S3.Address != first.S3.Address || second.GCS.Address != first.GCS.Address {
 		t.Errorf("the services moved to %s and %s", second.S3.Address, second.GCS.Address)
 	}
