@@ -21,6 +21,7 @@ func withMemcached(s settings.Settings, m *testservice.Memcached, shared bool) s
 	s.Events.Enabled, s.Events.Listener = true, "eZMemcachedClusterEventListener"
 	s.Memcached.Servers, s.Memcached.SharedWithPHP = []string{m.Addr}, shared
 	s.Memcached.TTL = time.Hour
+	s.Memcached.Timeout = time.Minute // an answer that is late is one that is missing
 	s.Changes.Source = "none"
 	return s
 }
@@ -148,6 +149,7 @@ func TestMemcachedComesAndGoes(t *testing.T) {
 			m := testservice.StartMemcached(t)
 			s := withMemcached(nfsSettings(t, "mariadb"), m, shared)
 			s.Memcached.TTL = time.Second
+			s.Memcached.Timeout = 500 * time.Millisecond // each time that it hangs
 			createSchema(t, s)
 			// memcached counts in seconds, and by a clock that ticks.
 			l := &load{hosts: []*Cluster{open(t, s), open(t, s)}, ttl: s.Memcached.TTL + 2*time.Second}

@@ -89,7 +89,7 @@ type host struct {
 // much else to do; hasty one that those which do not may be waited for.
 const (
 	patient = 20 * time.Second
-	hasty   = 500 * time.Millisecond
+	hasty   = time.Second
 )
 
 // hurry gives a host another Timeout.
