@@ -36,7 +36,8 @@ func (o Options) examineDatabase(ctx context.Context) []Finding {
 	if err := store.CheckAccess(ctx); err != nil {
 		return append(findings, failed(err)...)
 	}
-	return append(findings, Finding{Status: OK, Subject: subject, Text: "rows can be read and written"})
+	findings = append(findings, Finding{Status: OK, Subject: subject, Text: "rows can be read and written"})
+	return append(findings, o.migrationFindings(ctx, store)...)
 }
 
 func schemaFindings(problems []metadata.Problem) []Finding {
