@@ -85,7 +85,8 @@ func (s *Store) Tables() []string {
 
 // CreateSchema creates those tables that do not exist: the two of the legacy,
 // as contract section 1 has them, and our own. Tables that exist are left as
-// they are.
+// they are, but for the indexes that our own lack since an earlier version made
+// them.
 func (s *Store) CreateSchema(ctx context.Context) error {
 	script := fmt.Sprintf(s.dialect.ddl, s.config.Layout.CacheTable)
 	for statement := range strings.SplitSeq(script, ";\n") {
@@ -95,6 +96,19 @@ func (s *Store) CreateSchema(ctx context.Context) error {
 		if _, err := s.pools.write.ExecContext(ctx, statement); err != nil {
 			return s.wrap("create schema", s.config.Name, err)
 		}
+	}
+	if err := s.loadSchema(ctx); err != nil {
+		return err
+	}
+	missing := s.schema.Load().missingIndexes()
+	for _, index := range missing {
+		_, err := s.pools.write.ExecContext(ctx, "CREATE INDEX "+quoted(index.name)+" ON "+quoted(index.table)+" ("+index.spec+")")
+		if err != nil {
+			return s.wrap("create schema", index.table, err)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
 	}
 	return s.loadSchema(ctx)
 }

@@ -84,7 +84,37 @@ func (s *Store) CheckSchema(ctx context.Context) ([]Problem, error) {
 		problems = append(problems, checkIndexes(table, info)...)
 		problems = append(problems, checkWidths(table, info)...)
 	}
-	return append(problems, schema.missing()...), nil
+	problems = append(problems, schema.missing()...)
+	for _, index := range schema.missingIndexes() {
+		problems = append(problems, Problem{SeverityWarning, index.table,
+			"no index on " + index.column + ", so " + index.without, "add it with dfsctl schema create"})
+	}
+	return problems, nil
+}
+
+// ownIndex is a secondary index of one of our own tables that earlier versions
+// made without it.
+type ownIndex struct {
+	table, column string
+	name, spec    string // in MySQL; the script for SQLite adds it
+	without       string
+}
+
+var ownIndexes = []ownIndex{
+	{trashTable, "name", "ezdfs_trash_name", "`name`(250)", "all of it is read for what is below a path"},
+}
+
+// missingIndexes are those that tables which exist lack.
+func (info *schemaInfo) missingIndexes() (missing []ownIndex) {
+	for _, index := range ownIndexes {
+		table, ok := info.tables[index.table]
+		if ok && !slices.ContainsFunc(table.indexes, func(columns []string) bool {
+			return len(columns) > 0 && columns[0] == index.column
+		}) {
+			missing = append(missing, index)
+		}
+	}
+	return missing
 }
 
 // missing lists which of our own tables do not exist.

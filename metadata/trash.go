@@ -72,6 +72,27 @@ func (tx *Tx) TrashOf(names ...string) (found []Trashed, err error) {
 	return found, nil
 }
 
+// LockTrash locks those of the entries that are still what they were, but for
+// what is pending, and returns them as they are now.
+func (tx *Tx) LockTrash(entries ...Trashed) (locked []Trashed, err error) {
+	known := make(map[string]Trashed, len(entries))
+	key := func(t Trashed) string { return t.Stamp + "/" + t.Name }
+	for _, t := range entries {
+		known[key(t)] = t
+	}
+	err = byStamp(entries, func(stamp string, chunk []any) error {
+		page, err := selectTrash(tx.ctx, tx.tx, " WHERE `name_hash` IN ("+placeholders(len(chunk))+") AND `stamp` = ?"+tx.store.dialect.forUpdate,
+			append(chunk, stamp)...)
+		for _, t := range page {
+			if was, ok := known[key(t)]; ok && was.Time.UnixMicro() == t.Time.UnixMicro() && was.Backend == t.Backend && was.Location == t.Location {
+				locked = append(locked, t)
+			}
+		}
+		return tx.wrap("trash", stamp, err)
+	})
+	return locked, err
+}
+
 // AddTrash records files that are about to be put into the trash.
 func (tx *Tx) AddTrash(entries ...Trashed) error {
 	for chunk := range slices.Chunk(entries, chunkSize) {
@@ -112,15 +133,24 @@ func (tx *Tx) DropPendingTrash(entries ...Trashed) error {
 
 // deleteTrash deletes entries, those of one stamp together.
 func (tx *Tx) deleteTrash(entries []Trashed, condition string) error {
-	byStamp := make(map[string][]any)
+	return byStamp(entries, func(stamp string, chunk []any) error {
+		_, err := tx.exec("trash", stamp, "DELETE FROM "+quoted(trashTable)+" WHERE `name_hash` IN ("+placeholders(len(chunk))+") AND `stamp` = ?"+condition,
+			append(chunk, stamp)...)
+		return err
+	})
+}
+
+// byStamp calls do with the hashes of entries of one stamp, in an order that is
+// everybody's.
+func byStamp(entries []Trashed, do func(stamp string, chunk []any) error) error {
+	hashes := make(map[string][]string)
 	for _, t := range entries {
-		byStamp[t.Stamp] = append(byStamp[t.Stamp], Hash(t.Name))
+		hashes[t.Stamp] = append(hashes[t.Stamp], Hash(t.Name))
 	}
-	for _, stamp := range slices.Sorted(maps.Keys(byStamp)) {
-		for chunk := range slices.Chunk(byStamp[stamp], chunkSize) {
-			_, err := tx.exec("trash", stamp, "DELETE FROM "+quoted(trashTable)+" WHERE `name_hash` IN ("+placeholders(len(chunk))+") AND `stamp` = ?"+condition,
-				append(slices.Clone(chunk), stamp)...)
-			if err != nil {
+	for _, stamp := range slices.Sorted(maps.Keys(hashes)) {
+		slices.Sort(hashes[stamp])
+		for chunk := range slices.Chunk(hashes[stamp], chunkSize) {
+			if err := do(stamp, anys(chunk)); err != nil {
 				return err
 			}
 		}

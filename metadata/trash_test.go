@@ -165,3 +165,74 @@ func TestTrashNeedsItsTable(t *testing.T) {
 		}
 	})
 }
+
+// TestLockTrash: entries that are not what they were any more are not locked, and
+// who wants one that is waits.
+func TestLockTrash(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		a, b, gone := trashedTest("var/a", "2026-11-21", true), trashedTest("var/b", "2026-11-21.1", false), trashedTest("var/gone", "2026-11-21", false)
+		again := trashedTest("var/again", "2026-11-21", false)
+		updateTest(t, s, func(tx *Tx) error { return tx.AddTrash(a, b, again) })
+		before := again
+		before.Time = before.Time.Add(-time.Minute)
+		settled := a
+		settled.Pending = false
+		updateTest(t, s, func(tx *Tx) error {
+			locked, err := tx.LockTrash(b, settled, gone, before)
+			slices.SortFunc(locked, func(x, y Trashed) int { return strings.Compare(x.Name, y.Name) })
+			if !reflect.DeepEqual(locked, []Trashed{a, b}) {
+				t.Errorf("locked %+v", locked)
+			}
+			return err
+		})
+		locked, dropped := make(chan struct{}), make(chan error)
+		go func() {
+			<-locked
+			dropped <- s.Update(t.Context(), func(tx *Tx) error { return tx.DropTrash(b) })
+		}()
+		updateTest(t, s, func(tx *Tx) error {
+			if _, err := tx.LockTrash(b); err != nil {
+				return err
+			}
+			select {
+			case <-locked:
+			default:
+				close(locked)
+			}
+			found, err := tx.TrashOf(b.Name)
+			if len(found) != 1 {
+				t.Errorf("while it is locked: %+v", found)
+			}
+			return err
+		})
+		if err := <-dropped; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestIndexOfTheTrash: a table that was made without it gets its index.
+func TestIndexOfTheTrash(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, s *Store) {
+		drop := "DROP INDEX `ezdfs_trash_name`"
+		if s.config.Engine == MySQL {
+			drop += " ON " + quoted(trashTable)
+		}
+		if _, err := s.pools.write.ExecContext(t.Context(), drop); err != nil {
+			t.Fatal(err)
+		}
+		problems, err := s.CheckSchema(t.Context())
+		if err != nil || len(problems) != 1 || problems[0].Severity != SeverityWarning || problems[0].Table != trashTable ||
+			problems[0].Text != "no index on name, so all of it is read for what is below a path" {
+			t.Errorf("without it: %v, %v", problems, err)
+		}
+		for range 2 {
+			if err := s.CreateSchema(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if problems, err := s.CheckSchema(t.Context()); err != nil || len(problems) > 0 {
+				t.Errorf("with it again: %v, %v", problems, err)
+			}
+		}
+	})
+}

@@ -16,7 +16,7 @@ func newSchemaCreate(a *app) *cobra.Command {
 		Long: `Create the tables that do not exist, the two of the legacy and our own
 (ezdfs_journal, ezdfs_state, ezdfs_cdn_delivery, ezdfs_migration,
 ezdfs_migration_range and ezdfs_trash), and list all of them. Those that exist
-stay as they are. An SQLite file that does not exist is created too, a MySQL database is not.`,
+stay as they are, but for an index that one of ours lacks. An SQLite file that does not exist is created too, a MySQL database is not.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withDatabase(cmd.Context(), true, func(store *metadata.Store) error {
 				if err := store.CreateSchema(cmd.Context()); err != nil {
