@@ -31,12 +31,13 @@ func (o *TrashOptions) pool() *Pool {
 
 // Restore brings files back from the trash, several at a time, and tells report
 // of each, of one at a time. A file that cannot be restored, as there is one of
-// its name, is counted and named in Progress and does not stop the others. A
-// store or a database that does not answer does.
+// its name, is counted and named in Progress and does not stop the others; nor does
+// one that the source cannot tell of (*cluster.UnsureError). A store or a database
+// that does not answer does.
 func Restore(ctx context.Context, c *cluster.Cluster, files iter.Seq2[metadata.Trashed, error], o TrashOptions, report func(metadata.Row) error) error {
 	var mu sync.Mutex // of report
 	pool := o.pool()
-	err := Each(ctx, pool, files, func(ctx context.Context, t metadata.Trashed) error {
+	err := Each(ctx, pool, sure(files, o.Progress), func(ctx context.Context, t metadata.Trashed) error {
 		if err := pool.Wait(ctx, t.Size); err != nil {
 			return err
 		}
@@ -60,6 +61,22 @@ func Restore(ctx context.Context, c *cluster.Cluster, files iter.Seq2[metadata.T
 		return err
 	}
 	return o.Progress.Err("restore")
+}
+
+// sure leaves out files of which nobody can tell whether they are in the trash, and
+// counts them as failed.
+func sure(files iter.Seq2[metadata.Trashed, error], progress *Progress) iter.Seq2[metadata.Trashed, error] {
+	return func(yield func(metadata.Trashed, error) bool) {
+		for t, err := range files {
+			if unsure := (*cluster.UnsureError)(nil); errors.As(err, &unsure) {
+				progress.Fail(t.Name, unsure)
+				continue
+			}
+			if !yield(t, err) {
+				return
+			}
+		}
+	}
 }
 
 // trashBatch is how many files are removed from the trash together.

@@ -153,3 +153,23 @@ func TestRestoreStops(t *testing.T) {
 		t.Errorf("%d are in the trash", n)
 	}
 }
+
+// TestRestoreTheOthers: what a store that is not there may have counts as failed,
+// and all others are restored.
+func TestRestoreTheOthers(t *testing.T) {
+	c, paths := newTrash(t, false, 5)
+	lost := metadata.Trashed{Name: "var/lost", Stamp: "2026-11-21", Backend: "nfs:unknown", Pending: true}
+	if err := c.Metadata().Update(t.Context(), func(tx *metadata.Tx) error { return tx.AddTrash(lost) }); err != nil {
+		t.Fatal(err)
+	}
+	progress, restored := new(Progress), 0
+	err := Restore(t.Context(), c, c.Trash(t.Context(), metadata.TrashFilter{}), TrashOptions{Progress: progress},
+		func(metadata.Row) error { restored++; return nil })
+	var failed *FailedError
+	if !errors.As(err, &failed) || failed.Failed != 1 || restored != len(paths) {
+		t.Errorf("restored %d, %v", restored, err)
+	}
+	if f := progress.Failures(); len(f) != 1 || f[0].Path != lost.Name {
+		t.Errorf("failed: %+v", f)
+	}
+}

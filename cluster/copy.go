@@ -208,12 +208,15 @@ func (t *transfer) record(tx *metadata.Tx) error {
 	return tx.Record(changes...)
 }
 
-// purgeSource removes what a move left behind. The move is done whatever
-// happens here: an expired row and its body are what the next purge removes.
+// purgeSource removes what a move left behind, and no other file that was stored
+// there and expired since: that may have to go into a trash. The move is done
+// whatever happens here: an expired row and its body are what the next purge removes.
 func (t *transfer) purgeSource(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mendTimeout)
 	defer cancel()
-	batch, err := t.c.purge(ctx, []metadata.Row{t.src}, time.Time{}, nil)
+	left := t.src
+	left.Expired, left.MTime = true, -max(left.MTime, -left.MTime)
+	batch, err := t.c.purge(ctx, []metadata.Row{left}, time.Time{}, onlyRows(left))
 	if err = errors.Join(err, batch.err()); err != nil {
 		t.c.logger.WarnContext(ctx, "the source of a move is left to the next purge", "path", t.src.Name, "error", err)
 	}

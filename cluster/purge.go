@@ -201,7 +201,7 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 		if err != nil {
 			return err
 		}
-		locked = slices.DeleteFunc(locked, func(row metadata.Row) bool { return !doomed(row, before) || !trash.knows(row.Name) })
+		locked = slices.DeleteFunc(locked, func(row metadata.Row) bool { return !doomed(row, before) || !trash.knows(row) })
 		keep, claimed, err := c.liveElsewhere(tx, locked)
 		if err != nil {
 			return err

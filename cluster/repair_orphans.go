@@ -59,11 +59,11 @@ func (c *Cluster) intendOrphans(ctx context.Context, store backends.Backend, pat
 		return nil, err
 	}
 	_, err = c.orphans(ctx, store, paths, before, func(tx *metadata.Tx, o *Orphans, claims []metadata.Row) error {
-		entries := make([]metadata.Trashed, len(o.Deleted))
-		for i, path := range o.Deleted {
-			entries[i] = c.entryOf(store, o.infos[path])
+		trash = newIntents()
+		for _, path := range o.Deleted {
+			trash.add(c.entryOf(store, o.infos[path]), o.infos[path].Version)
 		}
-		if err := c.announce(tx, trash, entries); err != nil {
+		if err := c.announce(tx, trash); err != nil {
 			return err
 		}
 		_, err := tx.Delete(claims...)
@@ -81,10 +81,14 @@ func (c *Cluster) toTrashOrphans(ctx context.Context, o *Orphans, trash *intents
 	if trash == nil {
 		return
 	}
-	moved, failed := c.moveUnnamed(ctx, trash, o.Deleted)
+	announced := slices.DeleteFunc(slices.Clone(o.Deleted), func(path string) bool {
+		entries := trash.entries[path]
+		return len(entries) == 0 || entries[0].version != o.infos[path].Version // another one, for the next check
+	})
+	moved, failed := c.moveUnnamed(ctx, trash, announced)
 	maps.Copy(o.Failed, failed)
 	for _, path := range o.Deleted {
-		if !trash.moved[path] && failed[path] == nil {
+		if !slices.Contains(moved, path) && failed[path] == nil {
 			o.Spared = append(o.Spared, path)
 		}
 	}

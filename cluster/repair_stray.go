@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"example.com/ezdfs/backends"
-	"example.com/ezdfs/metadata"
 )
 
 // DeleteStray removes a body from a store where no reader looks for it: its row
@@ -71,7 +70,9 @@ func (c *Cluster) intendStray(ctx context.Context, name string, p Place, trash *
 		if row, ok := l.Row(c.meta.Layout()); ok {
 			t.Scope, t.DataType = row.Scope, row.DataType
 		}
-		return c.announce(l.tx, trash, []metadata.Trashed{t})
+		*trash = *newIntents()
+		trash.add(t, p.Version)
+		return c.announce(l.tx, trash)
 	})
 	if err == nil {
 		c.step(stepIntended)

@@ -117,7 +117,7 @@ func TestSilentTrash(t *testing.T) {
 	}
 	down := &silentStore{Memory: backendtest.NewMemory("nfs")}
 	down.SetDown(true)
-	c.trash.opened["nfs"] = down
+	c.trash.store("nfs").Backend = down
 	batch, err := c.PurgeRows(t.Context(), rows, time.Time{})
 	if err != nil || len(batch.Removed) != 1 || batch.Removed[0].Name != onS3+"a" || len(batch.Failed) != 2 {
 		t.Errorf("purged %+v, %v", batch, err)
@@ -139,7 +139,7 @@ func TestSilentTrash(t *testing.T) {
 	if n := down.stats.Load(); n != 1 {
 		t.Errorf("it was asked %d times what can be removed", n)
 	}
-	delete(c.trash.opened, "nfs")
+	c.trash.store("nfs").Backend = nil
 	if batch, err := c.PurgeRows(t.Context(), rows, time.Time{}); err != nil || len(batch.Removed) != 2 || c.trashedWhole(t, onNFS+"a", 4) != 1 {
 		t.Errorf("then purged %+v, %v", batch, err)
 	}

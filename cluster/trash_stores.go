@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"strings"
@@ -19,12 +21,19 @@ type trashes struct {
 	logger   *slog.Logger
 	prefix   map[string]string // by the name of the backend, "" for those that delete
 
-	mu     sync.Mutex
-	opened map[string]backends.Backend
+	mu     sync.Mutex // not held while a store is opened
+	opened map[string]*trashStore
+	closed bool
+}
+
+// trashStore is a store opened without a trash, or about to be.
+type trashStore struct {
+	turn chan struct{} // of whoever opens it
+	backends.Backend
 }
 
 func newTrashes(s settings.Settings, logger *slog.Logger) *trashes {
-	t := &trashes{settings: s, logger: logger, prefix: make(map[string]string), opened: make(map[string]backends.Backend)}
+	t := &trashes{settings: s, logger: logger, prefix: make(map[string]string), opened: make(map[string]*trashStore)}
 	t.settings.NFS, t.settings.S3, t.settings.GCS = maps.Clone(s.NFS), maps.Clone(s.S3), maps.Clone(s.GCS)
 	hide := func(name string, trash *string) {
 		t.prefix[name] = strings.Trim(*trash, "/")
@@ -53,19 +62,48 @@ func (t *trashes) of(backend string) string {
 	return t.prefix[backend]
 }
 
-// open returns a backend whose trash can be reached. It is closed with the
-// cluster.
-func (t *trashes) open(ctx context.Context, name string) (backends.Backend, error) {
+// store returns the store of a name, opened or not.
+func (t *trashes) store(name string) *trashStore {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if b := t.opened[name]; b != nil {
-		return b, nil
+	if t.opened[name] == nil {
+		t.opened[name] = &trashStore{turn: make(chan struct{}, 1)}
+	}
+	return t.opened[name]
+}
+
+// open returns a backend whose trash can be reached. It is closed with the
+// cluster. A store that hangs keeps those waiting that need it, as long as their
+// contexts let them.
+func (t *trashes) open(ctx context.Context, name string) (backends.Backend, error) {
+	if t == nil {
+		return nil, fmt.Errorf("the trash of %s: %w", name, errors.ErrUnsupported)
+	}
+	store := t.store(name)
+	select {
+	case store.turn <- struct{}{}:
+		defer func() { <-store.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if store.Backend != nil {
+		return store.Backend, nil
 	}
 	b, err := OpenBackend(ctx, t.settings, name, t.logger)
-	if err == nil {
-		t.opened[name] = b
+	if err == nil && !t.keep(store, b) {
+		err = errors.Join(fmt.Errorf("the trash of %s: %w", name, fs.ErrClosed), b.Close())
 	}
-	return b, err
+	return store.Backend, err
+}
+
+// keep has close close a backend, and reports false if that is done already.
+func (t *trashes) keep(store *trashStore, b backends.Backend) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		store.Backend = b
+	}
+	return !t.closed
 }
 
 func (t *trashes) close() error {
@@ -74,9 +112,12 @@ func (t *trashes) close() error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.closed = true
 	var errs []error
-	for _, b := range t.opened {
-		errs = append(errs, b.Close())
+	for _, store := range t.opened {
+		if store.Backend != nil {
+			errs = append(errs, store.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

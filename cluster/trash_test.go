@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ezdfs/backends"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
@@ -101,7 +103,7 @@ func TestPurgeIntoTrash(t *testing.T) {
 			if _, err := c.Restore(t.Context(), found[0]); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("restored twice: %v", err)
 			}
-			// What is expired still has its body, until it is purged.
+			// What is expired still has its body, until it is purged or makes room.
 			if n, err := c.Purge(t.Context(), path); n != 1 || err != nil {
 				t.Errorf("purged %d, %v", n, err)
 			}
@@ -146,7 +148,7 @@ func (c *Cluster) emptiesTrash(t *testing.T, path string) {
 	if n := empty(time.Now().Add(-time.Hour)); n != 0 {
 		t.Errorf("%d were old", n)
 	}
-	if n := empty(time.Time{}); n != 1 || len(c.inTrashOf(t, path)) != 0 {
+	if n := empty(time.Time{}); n != 2 || len(c.inTrashOf(t, path)) != 0 {
 		t.Errorf("emptied %d, left %+v", n, c.inTrashOf(t, path))
 	}
 	if there, err := c.inTrash(t.Context(), entry); there || err != nil {
@@ -174,46 +176,6 @@ func TestOneTrashOfTwo(t *testing.T) {
 	found := c.inTrashOf(t, "")
 	if len(found) != 1 || found[0].Name != onS3+"a" || found[0].Backend != "s3" {
 		t.Errorf("in the trash: %+v", found)
-	}
-}
-
-// TestTrashDuringAMigration: what has yet to migrate goes into the trash of the
-// store it migrates to, and from both stores.
-func TestTrashDuringAMigration(t *testing.T) {
-	s := trashSettings(t, "sqlite")
-	rules := s.Dispatch.PathBackends
-	s.Dispatch.PathBackends = nil // all on NFS
-	createSchema(t, s)
-	before := open(t, s)
-	s.Dispatch.PathBackends, s.Dispatch.MigrateFrom = rules, []settings.Rule{{Prefix: onS3, Backend: "nfs"}}
-	c := open(t, s)
-	for _, name := range []string{"not yet", "both", "new"} {
-		path := onS3 + name
-		if name != "new" {
-			before.mustStore(t, path, "body")
-		}
-		if name != "not yet" {
-			c.mustStore(t, path, "body")
-		}
-		if name == "both" {
-			before.writeBody(t, path, "left behind")
-		}
-		if err := c.expireNow(t, path); err != nil {
-			t.Fatal(err)
-		}
-		if got := purgeAll(t, c, PurgeOptions{}); len(got) != 1 {
-			t.Errorf("%s: purged %q", name, got)
-		}
-		if old, now := before.body(t, path), c.body(t, path); old != "<none>" || now != "<none>" {
-			t.Errorf("%s: left are %q and %q", name, old, now)
-		}
-		found := c.inTrashOf(t, path)
-		if len(found) != 1 || found[0].Backend != "s3" {
-			t.Fatalf("%s: in the trash %+v", name, found)
-		}
-		if _, err := c.Restore(t.Context(), found[0]); err != nil || c.contents(t, path) != "body" {
-			t.Errorf("%s: restored %q, %v", name, c.contents(t, path), err)
-		}
 	}
 }
 
@@ -252,6 +214,10 @@ func TestTwoPurgesIntoTrash(t *testing.T) {
 				other.mustStore(t, row.Name, "second")
 				return errors.Join(err, other.expireNow(t, row.Name))
 			},
+			"stored and expired": func(row metadata.Row) error {
+				other.mustStore(t, row.Name, "second")
+				return other.expireNow(t, row.Name)
+			},
 			"announced": func(row metadata.Row) error {
 				_, err := other.intend(t.Context(), []metadata.Row{row}, time.Time{})
 				return err
@@ -285,20 +251,67 @@ func TestTwoPurgesIntoTrash(t *testing.T) {
 					}
 					continue
 				}
+				var bodies []string
+				if strings.HasPrefix(name, "whole") || name == "announced" {
+					bodies = append(bodies, "body")
+				}
+				c.assertTrashed(t, path, found, bodies...)
+				if strings.HasSuffix(name, "stored and expired") { // the next purge's
+					if got := c.body(t, path); got != "second" {
+						t.Errorf("%s: in its place %q", path, got)
+					}
+					if _, err := c.PurgeRows(t.Context(), []metadata.Row{row}, time.Time{}); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					// The stamp that was announced and not used is free again.
+					c.assertTrashed(t, path, c.inTrashOf(t, path), append([]string{"second"}, bodies...)...)
+				}
 				assertGone(t, c, path)
-				bodies := []string{"body"}
-				if name == "whole, stored and expired" {
-					bodies = []string{"second", "body"} // in the order in which they were announced
-				}
-				if len(found) != len(bodies) || found[0].Pending || found[0].Scope != "image" {
-					t.Fatalf("%s: in the trash %+v", path, found)
-				}
-				if _, err := c.Restore(t.Context(), found[len(bodies)-1]); err != nil || c.contents(t, path) != "body" {
-					t.Errorf("restored %q, %v", c.contents(t, path), err)
-				}
 			}
 		}
 	})
+}
+
+// assertTrashed: these bodies are in the trash, in that order, each with what its
+// row said.
+func (c *Cluster) assertTrashed(t *testing.T, path string, found []metadata.Trashed, bodies ...string) {
+	t.Helper()
+	if len(found) != len(bodies) {
+		t.Fatalf("%s: in the trash %+v, want %q", path, found, bodies)
+	}
+	for i, want := range bodies {
+		if got := c.trashBody(t, found[i]); got != want || found[i].Pending || found[i].Scope != "image" || found[i].Size != int64(len(want)) {
+			t.Errorf("%s: in the trash %+v with %q, want %q", path, found[i], got, want)
+		}
+	}
+}
+
+// trashBody returns the body of an entry.
+func (c *Cluster) trashBody(t *testing.T, entry metadata.Trashed) string {
+	t.Helper()
+	b, err := c.trash.open(t.Context(), entry.Backend)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, b, entry.Location)
+}
+
+// read returns what a store holds at path, or "<none>".
+func read(t *testing.T, b backends.Backend, path string) string {
+	t.Helper()
+	r, err := b.Open(t.Context(), path, 0, -1)
+	if errors.Is(err, fs.ErrNotExist) {
+		return noBody
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 // TestTrashBesideWriters: no live file loses its body to a trash.

@@ -24,7 +24,7 @@ func (c *Cluster) intentsFor(ctx context.Context, store backends.Backend) (*inte
 	if !c.HasTrash(store.Name()) {
 		return nil, nil
 	}
-	return newIntents(func(string) bool { return true }), c.meta.NeedTrash(ctx)
+	return newIntents(), c.meta.NeedTrash(ctx)
 }
 
 // entryOf is what is kept of a body without a row: what its store knows, and
@@ -45,13 +45,13 @@ func (c *Cluster) entryOf(store backends.Backend, info backends.Info) metadata.T
 // returns those that got there, and those of which it is not sure. The rest was
 // not announced, or is gone.
 func (c *Cluster) moveUnnamed(ctx context.Context, i *intents, names []string) (moved []string, failed map[string]error) {
-	failed = i.move(names, func(t metadata.Trashed) (bool, error) {
-		err := c.moveInto(ctx, t)
+	failed = i.move(names, func(entries []*intent) error {
+		err := c.moveInto(ctx, entries[0], nil)
 		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
+			return nil
 		}
-		return err == nil, err
+		return err
 	})
 	c.step(stepTrashed)
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !i.moved[name] }), failed
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !i.moved(name) || failed[name] != nil }), failed
 }

@@ -245,7 +245,7 @@ func TestChecksBesideOthers(t *testing.T) {
 				err := check(path)
 				c.writeBody(t, path, "anothe")
 				return err
-			}, 2, noBody},
+			}, 1, "anothe"},
 			"stored": {stepIntended, func(path string) error {
 				_, err := other.Store(t.Context(), path, strings.NewReader("new"), StoreOptions{})
 				return err

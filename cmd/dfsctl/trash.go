@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"example.com/ezdfs/bulk"
@@ -23,73 +21,6 @@ func newTrash(a *app) *cobra.Command {
 	return group("trash", "List, restore or remove what was purged into a trash", newTrashLs(a), newTrashRestore(a), newTrashEmpty(a))
 }
 
-// trashJSON is a file in the trash as JSON shows it.
-type trashJSON struct {
-	Name     string `json:"name"`
-	Stamp    string `json:"stamp"`
-	DataType string `json:"datatype"`
-	Scope    string `json:"scope"`
-	Size     int64  `json:"size"`
-	MTime    int64  `json:"mtime"`
-	Purged   int64  `json:"purged"` // Unix seconds
-	Backend  string `json:"backend"`
-	Location string `json:"location"` // of the body inside the backend
-}
-
-func newTrashJSON(t metadata.Trashed) trashJSON {
-	return trashJSON{t.Name, t.Stamp, t.DataType, t.Scope, t.Size, t.ModTime.Unix(), t.Time.Unix(), t.Backend, t.Location}
-}
-
-func newTrashLs(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use: "ls [PATH...]", Short: "List what is in the trash", Args: arguments(0, -1),
-		Long: `List the files whose contents a purge, or a check --delete, has moved into the
-trash of their backends, all or those at PATH and below it. One path may be there
-several times: its stamp, the day of the purge, tells them apart. Where a backend
-has no Trash among its settings contents are deleted at once.`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withTrash(cmd.Context(), args, func(s session, files iter.Seq2[metadata.Trashed, error]) error {
-				return a.listTrash(files)
-			})
-		},
-	}
-}
-
-func (a *app) listTrash(files iter.Seq2[metadata.Trashed, error]) error {
-	var held []metadata.Trashed
-	for t, err := range files {
-		if err != nil {
-			return err
-		}
-		if a.json {
-			if err := a.printJSON(newTrashJSON(t)); err != nil {
-				return err
-			}
-			continue
-		}
-		if held = append(held, t); len(held) > sortLimit {
-			a.printTrash(held)
-			held = nil
-		}
-	}
-	slices.SortFunc(held, func(x, y metadata.Trashed) int {
-		return cmp.Or(strings.Compare(x.Name, y.Name), x.Time.Compare(y.Time))
-	})
-	a.printTrash(held)
-	return nil
-}
-
-func (a *app) printTrash(files []metadata.Trashed) {
-	if len(files) == 0 {
-		return
-	}
-	rows := make([]table.Row, len(files))
-	for i, t := range files {
-		rows[i] = table.Row{t.Stamp, t.Size, t.Scope, t.Backend, t.Name}
-	}
-	a.printTable(table.Row{"stamp", "size", "scope", "backend", "name"}, rows)
-}
-
 func newTrashRestore(a *app) *cobra.Command {
 	var stamp string
 	var flags bulkFlags
@@ -98,7 +29,8 @@ func newTrashRestore(a *app) *cobra.Command {
 		Long: `Bring back the files at each PATH and below it from the trash, with the scope,
 type and time that they had: of each the one that was purged last, or the one of
 --stamp. A file that exists is never replaced: the exit code is 1, after all
-others are restored. It is 3 where the trash has nothing of a PATH. What was
+others are restored. One that has expired makes room, and goes into the trash of
+its backend. The exit code is 3 where the trash has nothing of a PATH. What was
 restored stays so: the same command goes on after an interruption. With --json
 one document for each file, with "error" for one that is not restored, and at
 the end {"summary": {...}}.`,
@@ -121,23 +53,24 @@ the end {"summary": {...}}.`,
 func latest(files iter.Seq2[metadata.Trashed, error], stamp string) iter.Seq2[metadata.Trashed, error] {
 	return func(yield func(metadata.Trashed, error) bool) {
 		var last *metadata.Trashed
+		var why error // of which nobody can tell whether it is there
 		for t, err := range files {
-			if err != nil {
+			if err != nil && !isUnsure(err) {
 				yield(t, err)
 				return
 			}
 			if stamp != "" && t.Stamp != stamp {
 				continue
 			}
-			if last != nil && last.Name != t.Name && !yield(*last, nil) {
+			if last != nil && last.Name != t.Name && !yield(*last, why) {
 				return
 			}
 			if last == nil || last.Name != t.Name || t.Time.After(last.Time) {
-				last = &t
+				last, why = &t, err
 			}
 		}
 		if last != nil {
-			yield(*last, nil)
+			yield(*last, why)
 		}
 	}
 }
@@ -304,12 +237,13 @@ func (a *app) withTrash(ctx context.Context, paths []string, do func(session, it
 	})
 }
 
-// each yields what is in the trash of each name, up to the first error.
+// each yields what is in the trash of each name, up to the first error that is not
+// a single file's.
 func each(names []string, of func(name string) iter.Seq2[metadata.Trashed, error]) iter.Seq2[metadata.Trashed, error] {
 	return func(yield func(metadata.Trashed, error) bool) {
 		for _, name := range names {
 			for t, err := range of(name) {
-				if !yield(t, err) || err != nil {
+				if !yield(t, err) || err != nil && !isUnsure(err) {
 					return
 				}
 			}
