@@ -66,6 +66,10 @@ func Start(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
 	return p
 }
 
+// patience is how long a service may take to start, on a machine with much else
+// to do. One that ends is not waited for.
+const patience = 3 * time.Minute
+
 // run is Start for a process that outlives the test.
 func run(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
 	tb.Helper()
@@ -79,7 +83,7 @@ func run(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
 		cmd.Wait()
 		close(p.done)
 	}()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		err := ready()
 		if err == nil {
@@ -92,7 +96,7 @@ func run(tb testing.TB, cmd *exec.Cmd, ready func() error) *Process {
 		}
 		if time.Now().After(deadline) {
 			p.Kill()
-			Missing(tb, "%s is not ready after a minute: %v\n%s", cmd.Path, err, p.output)
+			Missing(tb, "%s is not ready after %v: %v\n%s", cmd.Path, patience, err, p.output)
 		}
 	}
 }
