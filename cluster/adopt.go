@@ -185,7 +185,7 @@ func (a *adopting) adopt(tx *metadata.Tx) error {
 			}
 		}
 	}
-	if _, err := tx.Delete(gone...); err != nil {
+	if err := tx.Unclaim(gone...); err != nil {
 		return err
 	}
 	return tx.Write(unlike, stores(a.changed)...)

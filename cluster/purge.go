@@ -220,7 +220,7 @@ func (c *Cluster) purge(ctx context.Context, rows []metadata.Row, before time.Ti
 		if err := trash.settle(tx); err != nil {
 			return err
 		}
-		if _, err := tx.Delete(claimed...); err != nil {
+		if err := tx.Unclaim(claimed...); err != nil {
 			return err
 		}
 		return forget(tx, batch.Removed)

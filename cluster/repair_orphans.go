@@ -46,8 +46,7 @@ func (c *Cluster) DeleteOrphans(ctx context.Context, store backends.Backend, pat
 		if err := trash.settle(tx); err != nil {
 			return err
 		}
-		_, err := tx.Delete(claims...)
-		return err
+		return tx.Unclaim(claims...)
 	})
 }
 
@@ -66,8 +65,7 @@ func (c *Cluster) intendOrphans(ctx context.Context, store backends.Backend, pat
 		if err := c.announce(tx, trash); err != nil {
 			return err
 		}
-		_, err := tx.Delete(claims...)
-		return err
+		return tx.Unclaim(claims...)
 	})
 	if err == nil {
 		c.step(stepIntended)

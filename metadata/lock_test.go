@@ -1,11 +1,13 @@
 package metadata
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -250,4 +252,36 @@ func waitForLock(t *testing.T, s *Store) error {
 		}
 	}
 	return t.Context().Err()
+}
+
+// Whoever claims rows for the moment and gives them back waits for nobody who has
+// claimed others, though both are all that the table has.
+func TestUnclaimWaitsForNobody(t *testing.T) {
+	s := createTest(t, mysqlTestConfig(t))
+	claims := func(prefix string) (rows []Row) {
+		for i := range 100 {
+			rows = append(rows, complete(s, Row{Name: fmt.Sprint(prefix, i)}), complete(s, Row{Name: fmt.Sprint("var/s/cache/", prefix, i)}))
+		}
+		return rows
+	}
+	theirs, ours := claims("var/s/theirs/"), claims("var/s/ours/")
+	err := s.Update(t.Context(), func(tx *Tx) error {
+		if err := tx.Claim(theirs...); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a lock is waited for as long, in the end in vain
+		defer cancel()
+		return s.Update(ctx, func(tx *Tx) error {
+			if err := tx.Claim(ours...); err != nil {
+				return err
+			}
+			return tx.Unclaim(ours...)
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if got := names(t, s, Filter{}); len(got) != len(theirs) {
+		t.Errorf("%d rows, want %d", len(got), len(theirs))
+	}
 }

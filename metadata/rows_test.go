@@ -160,7 +160,8 @@ func TestLockAndDelete(t *testing.T) {
 			if n != 2 {
 				t.Errorf("Delete = %d", n)
 			}
-			return err
+			claim := complete(s, Row{Name: "var/s/claim"})
+			return errors.Join(err, tx.Claim(claim), tx.Unclaim(claim, Row{Name: "var/s/none"}))
 		})
 		if got := names(t, s, Filter{}); err != nil || !slices.Equal(got, []string{"var/s/b"}) {
 			t.Error(got, err)

@@ -169,7 +169,10 @@ type statement struct {
 
 // run runs statements in their order, several in one round trip where the
 // engine can. The first that fails ends it.
-func (tx *Tx) run(list []statement) error {
+func (tx *Tx) run(list []statement) error { return tx.runJoined(list, joined) }
+
+// runJoined is run with up to most statements in one round trip.
+func (tx *Tx) runJoined(list []statement, most int) error {
 	if !tx.store.dialect.joins {
 		for _, s := range list {
 			if _, err := tx.exec(s.op, s.subject, s.query, s.args...); err != nil {
@@ -178,7 +181,7 @@ func (tx *Tx) run(list []statement) error {
 		}
 		return nil
 	}
-	for part := range slices.Chunk(list, joined) {
+	for part := range slices.Chunk(list, most) {
 		queries := make([]string, len(part))
 		var args []any
 		for i, s := range part {

@@ -103,6 +103,23 @@ func (tx *Tx) Delete(rows ...Row) (total int64, err error) {
 	return total, err
 }
 
+// Unclaim removes rows that Claim inserted. Delete would do the same, but in a table
+// of few rows servers answer it by reading all of them, and so by waiting for whoever
+// has claimed any: several at a time would wait for each other.
+func (tx *Tx) Unclaim(rows ...Row) error {
+	var list []statement
+	err := tx.chunks(rows, func(table string, chunk []Row) error {
+		for _, r := range chunk {
+			list = append(list, statement{"unclaim", r.Name, "DELETE FROM " + quoted(table) + " WHERE `name_hash` = ?", []any{r.Hash()}})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tx.runJoined(list, chunkSize)
+}
+
 // Expire marks rows as expired, keeping everything else, and returns how many
 // were not expired before.
 func (tx *Tx) Expire(rows ...Row) (total int64, err error) {
