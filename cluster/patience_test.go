@@ -97,9 +97,9 @@ func TestWaitingHasAnEnd(t *testing.T) {
 		t.Errorf("when patience is over: %v, asked %d times", err, store.asked.Load())
 	}
 	c.patience = time.Hour
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if _, err := c.ReadFile(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, down) {
+	ctx, cancel := context.WithCancel(t.Context())
+	store.asking = cancel
+	if _, err := c.ReadFile(ctx, "a"); !errors.Is(err, context.Canceled) || !errors.Is(err, down) {
 		t.Errorf("when the context ends: %v", err)
 	}
 	store.err = refused
@@ -118,12 +118,16 @@ func TestWaitingHasAnEnd(t *testing.T) {
 // failing is a store that opens nothing.
 type failing struct {
 	*backendtest.Memory
-	err   error
-	asked atomic.Int64
+	err    error
+	asked  atomic.Int64
+	asking func() // if not nil
 }
 
 func (f *failing) Open(context.Context, string, int64, int64) (backends.Reader, error) {
 	f.asked.Add(1)
+	if f.asking != nil {
+		f.asking()
+	}
 	return nil, f.err
 }
 
