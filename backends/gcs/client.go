@@ -40,7 +40,7 @@ type serviceAccount struct {
 
 func newClient(ctx context.Context, cfg settings.GCS, o options) (*client, error) {
 	c := &client{transport: newTransport(), base: &url.URL{Scheme: "https", Host: "storage.googleapis.com"}}
-	hc := &http.Client{Transport: backends.NoticeThrottling(o.wrap(c.transport))}
+	hc := &http.Client{Transport: backends.NoticeThrottling(backends.OwnTimeouts(o.wrap(c.transport)))}
 	if cfg.Endpoint != "" {
 		base, err := parseEndpoint(cfg.Endpoint)
 		if err != nil {

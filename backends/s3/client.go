@@ -63,12 +63,12 @@ func newClient(ctx context.Context, set settings.S3, o options) (*s3.Client, *ht
 	transport.MaxIdleConns = 256
 	transport.MaxIdleConnsPerHost = 64
 	httpClient := &http.Client{
-		Transport: backends.NoticeThrottling(transport),
+		Transport: backends.NoticeThrottling(backends.OwnTimeouts(transport)),
 		// The SDK signs for one host: a redirect is an answer, not a way.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	if o.wrap != nil {
-		httpClient.Transport = backends.NoticeThrottling(o.wrap(transport))
+		httpClient.Transport = backends.NoticeThrottling(backends.OwnTimeouts(o.wrap(transport)))
 	}
 	return s3.NewFromConfig(cfg, func(c *s3.Options) { configure(c, set, o.limits, httpClient) }), transport, nil
 }
