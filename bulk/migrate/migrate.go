@@ -46,6 +46,7 @@ type Migration struct {
 	prefix   string
 	from, to backends.Backend
 	ahead    bool
+	grace    time.Duration // of bodies on the source without a row
 	options  Options
 	creates  bool // the target publishes on condition that there is no body
 	owner    string
@@ -97,7 +98,7 @@ func New(c *cluster.Cluster, prefix, from, to string, options Options) (*Migrati
 		return nil, wrong
 	}
 	wrong.Second = route.From.Name()
-	m := &Migration{c: c, meta: c.Metadata(), prefix: prefix, from: route.From, to: route.Backend, ahead: options.Ahead}
+	m := &Migration{c: c, meta: c.Metadata(), prefix: prefix, from: route.From, to: route.Backend, ahead: options.Ahead, grace: sourceGrace}
 	if m.ahead {
 		m.from, m.to = m.to, m.from
 	}

@@ -33,7 +33,9 @@ type SourceCounts struct {
 // DeleteSource deletes from the source what is below the prefix: under the lock
 // of the row the body of a file that the target has, or that has expired, and
 // without a lock one that has no row and is older than an hour. Call it after
-// Verify.
+// Verify. Where one of the two stores has a trash, files that have expired are
+// purged, which puts their bodies there, and bodies without a row go into that of
+// the source.
 func (m *Migration) DeleteSource(ctx context.Context) (SourceCounts, error) {
 	var counts SourceCounts
 	if m.ahead {
@@ -63,6 +65,7 @@ type sourceBatch struct {
 	bodies  []backends.Info
 	deleted map[string]bool
 	failed  map[string]error
+	trashed map[string]bool // of those deleted, by whichever attempt
 }
 
 // sourceBatches lists the source, in order, from where it was after an outage.
@@ -105,6 +108,10 @@ func (m *Migration) deleteBatch(ctx context.Context, b *sourceBatch) error {
 	for i, body := range b.bodies {
 		rows[i] = metadata.Row{Name: body.Path}
 	}
+	stay, err := m.discard(ctx, b, rows)
+	if err != nil {
+		return err
+	}
 	return m.meta.Update(ctx, func(tx *metadata.Tx) error {
 		locked, err := tx.Lock(rows...)
 		if err != nil {
@@ -116,12 +123,54 @@ func (m *Migration) deleteBatch(ctx context.Context, b *sourceBatch) error {
 		ctx, cancel := context.WithTimeout(tx.Context(), publishTimeout)
 		defer cancel()
 		b.failed = make(map[string]error)
+		maps.Copy(b.failed, stay)
 		doomed, err := m.doomed(ctx, b, locked)
 		if err != nil {
 			return err
 		}
 		return b.delete(ctx, m.from, doomed)
 	})
+}
+
+// trashes reports whether what a purge removes from one of the stores goes into a
+// trash.
+func (m *Migration) trashes() bool {
+	return m.c.HasTrash(m.from.Name()) || m.c.HasTrash(m.to.Name())
+}
+
+// discard puts into a trash, where there is one, what would be the only body of a
+// file that has expired, or of none. It returns those that it could not.
+func (m *Migration) discard(ctx context.Context, b *sourceBatch, rows []metadata.Row) (failed map[string]error, err error) {
+	if !m.trashes() {
+		return nil, nil
+	}
+	if b.trashed == nil {
+		b.trashed = make(map[string]bool)
+	}
+	purged, err := m.c.PurgeRows(ctx, rows, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range purged.Removed {
+		b.trashed[row.Name] = true
+	}
+	failed = make(map[string]error)
+	maps.Copy(failed, purged.Failed)
+	if !m.c.HasTrash(m.from.Name()) {
+		return failed, nil
+	}
+	paths := make([]string, 0, len(rows))
+	for _, row := range rows {
+		if !b.trashed[row.Name] {
+			paths = append(paths, row.Name)
+		}
+	}
+	orphans, err := m.c.DeleteOrphans(ctx, m.from, paths, time.Now().Add(-m.grace))
+	for _, path := range orphans.Deleted {
+		b.trashed[path] = true
+	}
+	maps.Copy(failed, orphans.Failed)
+	return failed, err
 }
 
 // doomed are the paths of bodies that may go, while the rows that there are of
@@ -137,9 +186,12 @@ func (m *Migration) doomed(ctx context.Context, b *sourceBatch, locked []metadat
 	for _, body := range b.bodies {
 		row, exists := rows[body.Path]
 		switch {
+		case b.failed[body.Path] != nil:
 		case exists && row.Live():
 			check.files = append(check.files, &file{row: row, source: body})
-		case exists, time.Since(body.Stored) > sourceGrace:
+		case m.trashes() && exists:
+			// It has expired since; that is the next purge's.
+		case exists, !m.c.HasTrash(m.from.Name()) && time.Since(body.Stored) > m.grace:
 			doomed = append(doomed, body.Path)
 		}
 	}
@@ -198,7 +250,7 @@ func (b *sourceBatch) report(counts *SourceCounts, progress *bulk.Progress) {
 		case b.failed[body.Path] != nil:
 			counts.Failed++
 			progress.Fail(body.Path, b.failed[body.Path])
-		case b.deleted[body.Path]:
+		case b.deleted[body.Path], b.trashed[body.Path]:
 			counts.Deleted++
 			counts.Bytes += body.Size
 			progress.Add(body.Path, body.Size, 0)

@@ -57,7 +57,8 @@ The steps:
 The line is removed from this host's settings; remove it on the other hosts, too,
 and restart what reads it. --keep-fallback only verifies, for settings that
 something else puts in place. Without --delete-source, dfsctl check --delete removes
-what OLD still holds once no host has the line.
+what OLD still holds once no host has the line. With it, files that have expired
+are purged where OLD or NEW has a trash.
 
 PHP's dispatcher looks at one store alone. Where PHP writes below PREFIX, write
 the rules the other way round first (PathBackends OLD, MigrateFrom NEW), copy
