@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,47 +23,21 @@ import (
 // check of so many rows and bodies on a directory and in versitygw, against
 // what the legacy does for each file and against rclone.
 //
-//	DFS_BENCH=1 DFS_BENCH_FILES=100000,1000000 TMPDIR=/dev/shm \
-//		go test -run TestMeasure -v -timeout 2h ./bulk/check
+//	TMPDIR=/dev/shm DFS_BENCH=1 DFS_BENCH_FILES=1000000 DFS_TEST_SERVICES=required \
+//		go test -count 1 -run TestMeasure -v -timeout 2h ./bulk/check
 //
-// It wants some 10 GB of memory for a million files. DFS_BENCH_S3_FILES says
-// for how many the bucket is measured too.
+// DFS_BENCH_FILES sets the number of files, a million of which want some 10 GB of
+// memory. -run TestMeasure/nfs leaves the bucket out.
 func TestMeasure(t *testing.T) {
-	if os.Getenv("DFS_BENCH") == "" {
-		t.Skip("a measurement: set DFS_BENCH=1")
-	}
-	binary := filepath.Join(t.TempDir(), "dfsctl")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/dfsctl").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	files := testservice.MeasuredFiles(t, 100_000)
+	binary := testservice.Dfsctl(t)
 	maria := testservice.NewMariaDB(testservice.MariaDBOptions{Args: []string{
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=1G", "--skip-innodb-doublewrite"}})
 	defer maria.Close()
 	maria.Start(t)
-	for _, files := range numbers(t, "DFS_BENCH_FILES", "100000") {
-		t.Run(fmt.Sprintf("nfs/%d", files), func(t *testing.T) { measure(t, binary, maria, files, false) })
+	for _, store := range []string{"nfs", "s3"} {
+		t.Run(store, func(t *testing.T) { measure(t, binary, maria, files, store == "s3") })
 	}
-	for _, files := range numbers(t, "DFS_BENCH_S3_FILES", "") {
-		t.Run(fmt.Sprintf("s3/%d", files), func(t *testing.T) { measure(t, binary, maria, files, true) })
-	}
-}
-
-func numbers(t *testing.T, variable, standard string) (list []int) {
-	text, ok := os.LookupEnv(variable)
-	if !ok {
-		text = standard
-	}
-	for field := range strings.SplitSeq(text, ",") {
-		if field == "" {
-			continue
-		}
-		n, err := strconv.Atoi(field)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, n)
-	}
-	return list
 }
 
 // imageName is a path as those of a real site: ten sizes of an image beside
@@ -108,7 +80,7 @@ func measure(t *testing.T, binary string, maria *testservice.MariaDB, files int,
 		rate, peak := m.check(binary)
 		t.Logf("dfsctl check: %.0f files/s, peak %d MB", rate, peak>>20)
 	}
-	t.Logf("legacy loop: %.0f files/s", m.legacy())
+	t.Logf("legacy loop: %.0f files/s", m.legacy(min(files, 3000)))
 	m.rclone(files)
 }
 
@@ -219,9 +191,8 @@ func watchMemory(ctx context.Context, pid int) (peak int64) {
 
 // legacy does what dfscleanup does for each file, one after the other: a
 // query, a look at the body and a millisecond of sleep.
-func (m *measured) legacy() float64 {
+func (m *measured) legacy(files int) float64 {
 	m.Helper()
-	const files = 3000
 	start := time.Now()
 	for i := range files {
 		name := imageName(i)
@@ -234,7 +205,7 @@ func (m *measured) legacy() float64 {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return files / time.Since(start).Seconds()
+	return float64(files) / time.Since(start).Seconds()
 }
 
 // rclone compares the sizes of the bodies with those of the same tree, the

@@ -26,9 +26,7 @@ import (
 //
 // DFS_BENCH_ROUNDS sets how often; peers that are not in PATH are left out.
 func TestTable(t *testing.T) {
-	if os.Getenv("DFS_BENCH") == "" {
-		t.Skip("set DFS_BENCH=1")
-	}
+	testservice.Measurement(t)
 	rounds := 3
 	if n, err := strconv.Atoi(os.Getenv("DFS_BENCH_ROUNDS")); err == nil {
 		rounds = n
