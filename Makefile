@@ -16,7 +16,7 @@ PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 .PHONY: test lint bench bench-gateway build dist docs services clean
 
 test: services
-	DFS_TEST_SERVICES=required $(GO) test -race -timeout 15m ./...
+	DFS_TEST_SERVICES=required $(GO) test -race -timeout 20m ./...
 
 # services installs what the tests need and what is missing, as root on Debian.
 services:
