@@ -83,7 +83,7 @@ func (c *Cluster) copyOut(ctx context.Context, path string, f *os.File, options 
 	for attempt := 1; ; attempt++ {
 		row, err := c.copyOnce(ctx, path, f, options)
 		again := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, backends.ErrChanged) ||
-			backends.IsRetryable(err) && !(c.patience > 0 && silent(err)) // that was waited for
+			backends.IsRetryable(err) && !isWaited(err)
 		if err == nil || !again || attempt >= c.retries {
 			return row, err
 		}

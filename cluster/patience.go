@@ -32,6 +32,20 @@ func silent(err error) bool {
 	return errors.Is(err, backends.ErrUnavailable) && backends.IsRetryable(err)
 }
 
+// waitedError says for how long a store was waited for in vain.
+type waitedError struct {
+	most time.Duration
+	err  error
+}
+
+func (e *waitedError) Error() string { return fmt.Sprintf("for %s: %v", e.most, e.err) }
+func (e *waitedError) Unwrap() error { return e.err }
+
+func isWaited(err error) bool {
+	_, waited := errors.AsType[*waitedError](err)
+	return waited
+}
+
 // wait pauses after err, and returns nil when it is time for another attempt.
 // Otherwise there is none, for the reason that it returns.
 func (p *patience) wait(ctx context.Context, err error) error {
@@ -43,7 +57,7 @@ func (p *patience) wait(ctx context.Context, err error) error {
 	}
 	left := p.most - time.Since(p.since)
 	if left <= 0 {
-		return fmt.Errorf("for %s: %w", p.most, err)
+		return &waitedError{p.most, err}
 	}
 	// All who read are at it: not in step.
 	pause := min(left, p.pause/2+rand.N(p.pause))
@@ -60,15 +74,23 @@ func (p *patience) answered() { p.since = time.Time{} }
 // impatient is for reads that whoever makes them can do without.
 func impatient(r *reading) { r.impatient = true }
 
+// errOutdated says that a row has changed while a store was waited for.
+var errOutdated = errors.New("the row has changed meanwhile")
+
 // openBody opens the body of a row. It waits for a store that does not answer, as
-// Read does of what it returns.
+// Read does of what it returns. What the row says may be a minute old then: where
+// it is not what the database says now, the error is errOutdated.
 func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) (backends.Reader, error) {
 	p := patience{most: c.patience}
 	if read.impatient {
 		p.most = 0
 	}
-	for {
+	for waited := false; ; waited = true {
 		body, from, err := c.openOnce(ctx, row, read)
+		if err == nil && waited && c.outdated(ctx, row) {
+			body.Close()
+			return nil, errOutdated
+		}
 		if err == nil {
 			return p.body(ctx, body, from, row.Name, read), nil
 		}
@@ -76,6 +98,13 @@ func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) 
 			return nil, err
 		}
 	}
+}
+
+// outdated reports whether the database has another row, or none. A database that
+// cannot tell is not waited for.
+func (c *Cluster) outdated(ctx context.Context, row metadata.Row) bool {
+	now, err := c.meta.Get(ctx, row.Name)
+	return err == nil && now != row || errors.Is(err, fs.ErrNotExist)
 }
 
 // body returns a body that its reader need not give up when its store does not go
@@ -141,7 +170,7 @@ func (r *enduring) reopen() error {
 		return r.changed(err)
 	case err != nil:
 		return err
-	case body.Info().Version != r.Info().Version:
+	case body.Info().Version != r.Info().Version || body.Info().Version == "": // of a service that does not tell
 		body.Close()
 		return r.changed(nil)
 	}

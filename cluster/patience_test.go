@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -12,6 +14,7 @@ import (
 
 	"example.com/ezdfs/backends"
 	"example.com/ezdfs/backends/backendtest"
+	"example.com/ezdfs/metadata"
 )
 
 // breaking is a store whose bodies break off after some bytes. Then it is down
@@ -212,4 +215,130 @@ func TestReadsThatNeverGoOn(t *testing.T) {
 	if data, err := c.ReadFile(t.Context(), "a"); !errors.Is(err, backends.ErrUnavailable) || len(data) > 0 {
 		t.Errorf("reads %q, %v", data, err)
 	}
+}
+
+// TestReadsThatWaitedTellWhatIsThere: what happened to a file while its reader
+// waited counts.
+func TestReadsThatWaitedTellWhatIsThere(t *testing.T) {
+	for name, read := range map[string]func(c *Cluster, row metadata.Row) (*File, error){
+		"Open":    func(c *Cluster, row metadata.Row) (*File, error) { return c.Open(t.Context(), row.Name) },
+		"OpenRow": func(c *Cluster, row metadata.Row) (*File, error) { return c.OpenRow(t.Context(), row) },
+	} {
+		store := &away{Memory: backendtest.NewMemory("second")}
+		c := migrates(t, backendtest.NewMemory("first"), store)
+		c.patience = time.Hour
+		row := c.mustStore(t, "a", "body")
+		store.meanwhile = func() {
+			_, err := c.Store(t.Context(), "a", strings.NewReader("BODY"), StoreOptions{DataType: "text/x-new"})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		f, err := read(c, row)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		data, err := io.ReadAll(f)
+		if string(data) != "BODY" || err != nil || f.Row.DataType != "text/x-new" {
+			t.Errorf("%s of a file that was stored meanwhile: %q, %v, type %q", name, data, err, f.Row.DataType)
+		}
+		f.Close()
+		store.meanwhile = func() {
+			if _, err := c.Expire(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		}
+		if f, err := read(c, f.Row); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of a file that was deleted meanwhile: %v, %v", name, f, err)
+		}
+	}
+}
+
+// away is a store that is asked in vain while something happens.
+type away struct {
+	*backendtest.Memory
+	meanwhile func()
+}
+
+func (a *away) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
+	if do := a.meanwhile; do != nil {
+		a.meanwhile = nil
+		do()
+		return nil, &backends.Error{Backend: a.Name(), Op: "open", Path: path, Kind: backends.ErrUnavailable, Retry: true}
+	}
+	return a.Memory.Open(ctx, path, offset, length)
+}
+
+// TestFetchFromAMountThatStumbles: nobody waits in the middle of a local file, so
+// that it is copied anew.
+func TestFetchFromAMountThatStumbles(t *testing.T) {
+	store := &stumbling{Memory: backendtest.NewMemory("second")}
+	c := migrates(t, backendtest.NewMemory("first"), store)
+	c.patience = time.Hour
+	c.mustStore(t, "a", "body")
+	local := filepath.Join(t.TempDir(), "a")
+	if _, err := c.FetchTo(t.Context(), "a", local); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(local); err != nil || string(data) != "body" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// stumbling is a store of local files of which the first cannot be read.
+type stumbling struct {
+	*backendtest.Memory
+	opened int
+}
+
+func (s *stumbling) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
+	body, err := s.Memory.Open(ctx, path, offset, length)
+	s.opened++
+	return localBody{body, s.opened == 1}, err
+}
+
+// localBody is like that of a file.
+type localBody struct {
+	backends.Reader
+	broken bool
+}
+
+func (b localBody) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, b.Reader) }
+
+func (b localBody) Read(p []byte) (int, error) {
+	if b.broken {
+		return 0, &backends.Error{Backend: "second", Op: "read", Kind: backends.ErrUnavailable, Err: errors.New("stale handle"), Retry: true}
+	}
+	return b.Reader.Read(p)
+}
+
+// TestReadsGoOnWithNoUnknownBody: a store that does not tell one body from another
+// is not asked for the rest.
+func TestReadsGoOnWithNoUnknownBody(t *testing.T) {
+	store := &unversioned{breaking{Memory: backendtest.NewMemory("second"), after: 3}}
+	c := migrates(t, backendtest.NewMemory("first"), store)
+	c.patience = time.Hour
+	c.mustStore(t, "a", "0123456789abcdef")
+	store.change = func() { putAged(t, store.Memory, "a", "xxxxxxxxxxxxxxxx", time.Now()) }
+	if data, err := c.ReadFile(t.Context(), "a"); !errors.Is(err, backends.ErrChanged) {
+		t.Errorf("reads %q, %v", data, err)
+	}
+}
+
+type unversioned struct{ breaking }
+
+func (u *unversioned) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
+	body, err := u.breaking.Open(ctx, path, offset, length)
+	if err != nil {
+		return nil, err
+	}
+	return nameless{body}, nil
+}
+
+type nameless struct{ backends.Reader }
+
+func (n nameless) Info() backends.Info {
+	info := n.Reader.Info()
+	info.Version = ""
+	return info
 }

@@ -168,6 +168,9 @@ func (c *Cluster) open(ctx context.Context, name string, read reading, attempt i
 		return nil, false, &ExpiredError{name}
 	}
 	body, err := c.openBody(ctx, row, read)
+	if err == errOutdated {
+		return nil, true, nil
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		switch {
 		case !row.Live():
@@ -202,7 +205,7 @@ func (c *Cluster) OpenRow(ctx context.Context, row metadata.Row, options ...Read
 			return read.file(row, body), nil
 		}
 		body.Close()
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	} else if err != errOutdated && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	c.distrust(row.Name) // or who gave the row gives it again
