@@ -21,6 +21,8 @@ func RemoveElement(at Origin, group, key, element string) error {
 	if err != nil {
 		return err
 	}
+	unlock := lock(filepath.Dir(path))
+	defer unlock()
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -37,6 +39,18 @@ func RemoveElement(at Origin, group, key, element string) error {
 	}
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	return replaceFile(path, info, bytes.Join(slices.Delete(lines, at.Line-1, at.Line), nil))
+}
+
+// lock keeps other processes from changing the files of a directory until unlock,
+// lest one of two lines that are removed at the same time comes back. Some file
+// systems cannot lock a directory.
+func lock(dir string) (unlock func()) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return func() {}
+	}
+	syscall.Flock(int(d.Fd()), syscall.LOCK_EX) // or not
+	return func() { d.Close() }
 }
 
 // replaceFile puts another file in the place of one, with its mode and owner.

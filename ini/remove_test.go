@@ -1,9 +1,12 @@
 package ini
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -57,6 +60,40 @@ func TestRemoveElement(t *testing.T) {
 				t.Errorf("left behind: %v, %v", entries, err)
 			}
 		})
+	}
+}
+
+// TestRemoveElementTogether: lines that are removed at the same time are all gone.
+func TestRemoveElementTogether(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.ini")
+	const lines = 20
+	var data strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&data, "Key[a%d]=1\n", i)
+	}
+	if err := os.WriteFile(file, []byte(data.String()+"Key[b]=1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var removing sync.WaitGroup
+	for i := range lines {
+		removing.Go(func() {
+			for { // others shift the line
+				doc, err := ParseFile(file)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				entries, _ := doc.Array("", "Key")
+				at := slices.IndexFunc(entries, func(e Entry) bool { return e.Key == fmt.Sprint("a", i) })
+				if RemoveElement(entries[at].Origin, "", "Key", entries[at].Key) == nil {
+					return
+				}
+			}
+		})
+	}
+	removing.Wait()
+	if after, err := os.ReadFile(file); err != nil || string(after) != "Key[b]=1\n" {
+		t.Errorf("%q, %v", after, err)
 	}
 }
 

@@ -202,6 +202,8 @@ func (a *app) adviseNext(f *migrateFlags, prefix string) {
 	case f.rollback:
 		a.note("all is on %s as well. Now turn the rules round on all hosts: PathBackends[%s]=%s and MigrateFrom[%s]=%s; then run dfsctl migrate %s --from %s --to %s",
 			f.from, prefix, f.from, prefix, f.to, prefix, f.to, f.from)
+	case f.deleteSource:
+		a.note("the same without --keep-fallback removes the line MigrateFrom")
 	case f.finish:
 		a.note("the same without --keep-fallback removes the line MigrateFrom; before that, --delete-source deletes what %s holds", f.from)
 	default:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,21 +20,30 @@ type removedJSON struct {
 // where it stands in more than one file of the cascade.
 func (f *migrateFlags) dropFallback(a *app, prefix string) error {
 	removed := []removedJSON{}
+	var failed error
+	var at ini.Origin // where that was
 	for {
 		s, err := a.settings()
 		if err != nil {
-			return err
+			return errors.Join(err, f.tellDropped(a, prefix, removed, settings.Rule{}))
 		}
 		m, ok := fallbackOf(s, prefix)
 		if !ok || m.Prefix != prefix || m.Backend != f.from {
 			return f.tellDropped(a, prefix, removed, m)
 		}
-		key := fmt.Sprintf("MigrateFrom[%s]", m.Prefix)
-		at := ini.Origin{File: m.Origin.File, Line: m.Origin.Line}
-		if err := ini.RemoveElement(at, "DispatchableDFS", "MigrateFrom", m.Prefix); err != nil {
-			return fmt.Errorf("all is verified, but this line could not be removed, do that by hand: %s: %s=%s: %w", at, key, m.Backend, err)
+		here := ini.Origin{File: m.Origin.File, Line: m.Origin.Line}
+		if here == at {
+			return errors.Join(failed, f.tellDropped(a, prefix, removed, settings.Rule{}))
 		}
-		removed = append(removed, removedJSON{m.Origin, key, m.Backend})
+		at = here
+		line := removedJSON{m.Origin, fmt.Sprintf("MigrateFrom[%s]", m.Prefix), m.Backend}
+		err = ini.RemoveElement(at, "DispatchableDFS", "MigrateFrom", m.Prefix)
+		if err == nil {
+			removed, at = append(removed, line), ini.Origin{}
+			continue
+		}
+		// Somebody else may have removed it, or another line: then it is not there.
+		failed = fmt.Errorf("all is verified, but this line could not be removed, do that by hand: %s: %s=%s: %w", at, line.Key, line.Value, err)
 	}
 }
 
@@ -48,13 +58,16 @@ func fallbackOf(s settings.Settings, prefix string) (settings.Rule, bool) {
 	return settings.Rule{}, false
 }
 
-// tellDropped tells which lines are gone, and of one that is left since it is for
-// more than the prefix.
+// tellDropped tells which lines are gone, and of one that is left: it is for more
+// than the prefix, or for another store.
 func (f *migrateFlags) tellDropped(a *app, prefix string, removed []removedJSON, left settings.Rule) error {
 	if len(left.Prefix) < len(prefix) && left.Backend == f.from {
 		a.note("MigrateFrom[%s] (%s) stays: it is for more files; finish with that prefix", left.Prefix, left.Origin)
 	}
-	if !f.deleteSource {
+	if left.Prefix == prefix && left.Backend != f.from && len(removed) > 0 {
+		a.note("%s: MigrateFrom[%s]=%s counts now, which the removed line hid; remove it, too, unless files are to come from there", left.Origin, left.Prefix, left.Backend)
+	}
+	if !f.deleteSource && len(removed) > 0 {
 		a.note("what %s still holds goes with dfsctl check --delete", f.from)
 	}
 	if len(removed) > 0 {
