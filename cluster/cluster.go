@@ -57,6 +57,7 @@ type Cluster struct {
 	feed      changes.Source    // nil where nobody listens to it
 	transient bool              // no caches that only a long life pays
 	late      bool              // stores may be down at first
+	impatient bool              // patience is 0, whatever the settings say
 
 	wrap    func(backends.Backend) backends.Backend // nil for none
 	observe metadata.Observer                       // nil for none
@@ -113,6 +114,12 @@ func ForOneCommand() Option {
 // can. Ping tells. Without it that is an error of Open.
 func WithLateStores() Option {
 	return func(c *Cluster) { c.late = true }
+}
+
+// WithoutPatience is for programs that wait for a store that does not answer
+// themselves: reads do not, whatever StorePatience says.
+func WithoutPatience() Option {
+	return func(c *Cluster) { c.impatient = true }
 }
 
 // WithBackendWrapper puts wrap(b) in the place of every backend b that Open
@@ -195,7 +202,9 @@ func (c *Cluster) heard(l events.Listener) events.Listener {
 func (c *Cluster) use(meta *metadata.Store, stores *dispatcher.Dispatcher, s settings.Settings) {
 	c.meta, c.stores, c.root = meta, stores, s.Root
 	c.retries = max(s.DFS.MaxCopyRetries, 2) // the first look never draws conclusions
-	c.patience = s.DFS.StorePatience
+	if !c.impatient {
+		c.patience = s.DFS.StorePatience
+	}
 	c.generationTimeout, c.staleHandling = s.Content.GenerationTimeout, s.Clustering.StaleHandling
 }
 
@@ -265,10 +274,15 @@ func (c *Cluster) Stores() *dispatcher.Dispatcher { return c.stores }
 // Backend returns the name of the backend that path is routed to.
 func (c *Cluster) Backend(path string) string { return c.stores.Route(path).Backend.Name() }
 
-// Migrates reports whether the body of path may lie on either of two backends:
-// then it has no address outside the cluster, and only reading it through the
-// cluster is sure to find it.
-func (c *Cluster) Migrates(path string) bool { return c.stores.Route(path).From != nil }
+// MigratesFrom returns the name of a second backend on which the body of path may
+// lie, "" where there is none. A path that migrates has no address outside the
+// cluster: only reading it through the cluster is sure to find it.
+func (c *Cluster) MigratesFrom(path string) string {
+	if from := c.stores.Route(path).From; from != nil {
+		return from.Name()
+	}
+	return ""
+}
 
 // Ping asks the database and every backend whether they can be used.
 func (c *Cluster) Ping(ctx context.Context) error {

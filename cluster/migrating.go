@@ -66,18 +66,24 @@ func (s *slowStore) judge(alone time.Duration, answered bool) {
 	}
 }
 
-// openOnce opens the body of a row, and tells which store it comes from (nil if
-// that is not known). While its path migrates to a store that is down or hangs, the
-// one that it migrates from serves what it still has of it.
-func (c *Cluster) openOnce(ctx context.Context, row metadata.Row, read reading) (backends.Reader, backends.Backend, error) {
+// source is a body and where it comes from.
+type source struct {
+	backends.Reader
+	from    backends.Backend // nil where that is not known
+	instead error            // see File.Instead
+}
+
+// openOnce opens the body of a row. While its path migrates to a store that is
+// down or hangs, the one that it migrates from serves what it still has of it.
+func (c *Cluster) openOnce(ctx context.Context, row metadata.Row, read reading) (source, error) {
 	route := c.stores.Route(row.Name)
 	if route.From == nil {
 		body, err := route.Backend.Open(ctx, row.Name, read.offset, read.length)
-		return body, route.Backend, err
+		return source{Reader: body, from: route.Backend}, err
 	}
 	if !row.Live() {
 		body, err := c.stores.Open(ctx, row.Name, read.offset, read.length)
-		return body, nil, err
+		return source{Reader: body}, err
 	}
 	on := func(b backends.Backend) opener {
 		return opener{b, func(ctx context.Context) (backends.Reader, error) {
@@ -94,8 +100,26 @@ func (c *Cluster) openOnce(ctx context.Context, row metadata.Row, read reading) 
 			got = c.slow.start(ctx, on(b)).wait(ctx)
 		}
 	}
-	body, err := got.reader()
-	return body, got.from, err
+	return got.source()
+}
+
+// OpenSecond opens the file of a row on the store that its path migrates from, if
+// that still has what the row tells of, and asks no other store: for those who know
+// that the one it migrates to does not answer ([File.Instead]). Where the path does
+// not migrate, or there is no such body, the error is fs.ErrNotExist.
+func (c *Cluster) OpenSecond(ctx context.Context, row metadata.Row, options ...ReadOption) (*File, error) {
+	route := c.stores.Route(row.Name)
+	if route.From == nil || !row.Live() {
+		return nil, fmt.Errorf("open %q: %w", row.Name, fs.ErrNotExist)
+	}
+	read := newReading(options)
+	got, err := c.slow.start(ctx, opener{route.From, func(ctx context.Context) (backends.Reader, error) {
+		return openSecond(ctx, route.From, row, read)
+	}}).wait(ctx).source()
+	if err != nil {
+		return nil, err
+	}
+	return read.file(row, got), nil
 }
 
 // openEither prefers what first opens, unless that takes long and second has the
@@ -134,6 +158,9 @@ func (c *Cluster) openEither(ctx context.Context, first, second opener) *opened 
 			}
 			store.judge(alone, false)
 			a.discard()
+			if other.instead = errFaster; alone > 0 {
+				other.instead = store.silent()
+			}
 			return other
 		case <-ctx.Done():
 			a.discard()
@@ -143,6 +170,7 @@ func (c *Cluster) openEither(ctx context.Context, first, second opener) *opened 
 	}
 	if other := b.wait(ctx); other.err == nil {
 		store.judge(alone, false)
+		other.instead = got.err
 		return other
 	}
 	return got
@@ -159,10 +187,19 @@ func openSecond(ctx context.Context, from backends.Backend, row metadata.Row, re
 	}
 	if info := body.Info(); info.Size != row.Size || info.ModTime.Unix() < row.MTime {
 		body.Close()
-		return nil, fmt.Errorf("%s holds an outdated body of %q", from.Name(), row.Name)
+		return nil, fmt.Errorf("%s holds an outdated body of %q: %w", from.Name(), row.Name, fs.ErrNotExist)
 	}
 	return body, nil
 }
+
+// silent is the error of a store that has had its head start.
+func (s *slowStore) silent() error {
+	return &backends.Error{Backend: s.name, Op: "open", Kind: backends.ErrUnavailable, Retry: true,
+		Err: fmt.Errorf("no answer for %v", secondAfter)}
+}
+
+// errFaster says that two stores were asked at once.
+var errFaster = errors.New("another store was faster")
 
 // opener opens a body of a store.
 type opener struct {
@@ -179,10 +216,11 @@ type opening struct {
 
 // opened is what came of it.
 type opened struct {
-	body   backends.Reader
-	from   backends.Backend
-	err    error
-	cancel context.CancelFunc
+	body    backends.Reader
+	from    backends.Backend
+	err     error
+	cancel  context.CancelFunc
+	instead error // why it is not of the store that was to have it
 }
 
 // start begins to open a body.
@@ -201,7 +239,7 @@ func (s *slow) start(ctx context.Context, what opener) *opening {
 		if err != nil {
 			cancel()
 		}
-		o.done <- &opened{body, what.from, err, cancel}
+		o.done <- &opened{body: body, from: what.from, err: err, cancel: cancel}
 	}()
 	return o
 }
@@ -239,16 +277,16 @@ func (o *opening) discard() {
 	}()
 }
 
-// reader is the body, which ends its context when it is closed.
-func (o *opened) reader() (backends.Reader, error) {
+// source is the body, which ends its context when it is closed.
+func (o *opened) source() (source, error) {
 	if o.err != nil {
-		return nil, o.err
+		return source{}, o.err
 	}
-	r := cancelled{o.body, o.cancel}
+	var body backends.Reader = cancelled{o.body, o.cancel}
 	if to, direct := o.body.(io.WriterTo); direct {
-		return cancelledDirect{r, to}, nil
+		body = cancelledDirect{cancelled{o.body, o.cancel}, to}
 	}
-	return r, nil
+	return source{body, o.from, o.instead}, nil
 }
 
 type cancelled struct {

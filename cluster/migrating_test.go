@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -91,10 +92,17 @@ func TestReadsWhileTheNewStoreIsDown(t *testing.T) {
 			}
 			first.SetDown(true)
 			for reads, open := range map[string]func() (*File, error){
-				"Open":    func() (*File, error) { return c.Open(t.Context(), path, Range(1, 2)) },
-				"OpenRow": func() (*File, error) { return c.OpenRow(t.Context(), row, Range(1, 2)) },
+				"Open":       func() (*File, error) { return c.Open(t.Context(), path, Range(1, 2)) },
+				"OpenRow":    func() (*File, error) { return c.OpenRow(t.Context(), row, Range(1, 2)) },
+				"OpenSecond": func() (*File, error) { return c.OpenSecond(t.Context(), row, Range(1, 2)) },
 			} {
 				f, err := open()
+				if test.want == "" && reads == "OpenSecond" {
+					if !errors.Is(err, fs.ErrNotExist) {
+						t.Errorf("%s: %v", reads, err)
+					}
+					continue
+				}
 				if test.want == "" {
 					if !errors.Is(err, backends.ErrUnavailable) || !strings.Contains(err.Error(), "first") {
 						t.Errorf("%s: %v", reads, err)
@@ -108,6 +116,9 @@ func TestReadsWhileTheNewStoreIsDown(t *testing.T) {
 				part, err := io.ReadAll(f)
 				if err := errors.Join(err, f.Close()); err != nil || string(part) != test.want[1:3] {
 					t.Errorf("%s reads %q, %v", reads, part, err)
+				}
+				if reads != "OpenSecond" && f.Instead() == nil {
+					t.Errorf("%s: is from the right store", reads)
 				}
 			}
 		})
@@ -140,6 +151,39 @@ func TestReadsWhileTheNewStoreHangs(t *testing.T) {
 	close(first.release)
 	if data, err := c.ReadFile(t.Context(), "m/new"); err != nil || string(data) != "body" || first.closed.Load() != 1 {
 		t.Errorf("when it answers again: %q, %v, %d closed", data, err, first.closed.Load())
+	}
+}
+
+// TestReadsOfAHealthyStoreAreNotInstead of anything.
+func TestReadsOfAHealthyStoreAreNotInstead(t *testing.T) {
+	first, second := backendtest.NewMemory("first"), backendtest.NewMemory("second")
+	c := migrates(t, first, second)
+	rows := map[string]bool{"m/a": true, "m/old": true, "b": false}
+	for path, migrating := range rows {
+		row := c.mustStore(t, path, "body")
+		if path == "m/old" {
+			putAged(t, second, path, "body", time.Now())
+			if err := first.Delete(t.Context(), []string{path}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := c.Open(t.Context(), path)
+		if err != nil || f.Instead() != nil {
+			t.Fatalf("%s: %v, %v", path, err, f.Instead())
+		}
+		f.Close()
+		if from := c.MigratesFrom(path); (from == "second") != migrating || (from == "") == migrating {
+			t.Errorf("%s migrates from %q", path, from)
+		}
+		if f, err := c.OpenSecond(t.Context(), row); path == "m/old" {
+			if err != nil {
+				t.Errorf("%s of the old store: %v", path, err)
+			} else {
+				f.Close()
+			}
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of the old store: %v", path, err)
+		}
 	}
 }
 
@@ -273,7 +317,7 @@ func TestPanicOfAStore(t *testing.T) {
 	got := new(slow).start(t.Context(), opener{
 		backendtest.NewMemory("first"), func(context.Context) (backends.Reader, error) { panic("a bug") },
 	}).wait(t.Context())
-	if body, err := got.reader(); body != nil || err == nil || !strings.Contains(err.Error(), "a bug") {
+	if body, err := got.source(); body.Reader != nil || err == nil || !strings.Contains(err.Error(), "a bug") {
 		t.Errorf("%v, %v", body, err)
 	}
 }

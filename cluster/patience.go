@@ -80,22 +80,22 @@ var errOutdated = errors.New("the row has changed meanwhile")
 // openBody opens the body of a row. It waits for a store that does not answer, as
 // Read does of what it returns. What the row says may be a minute old then: where
 // it is not what the database says now, the error is errOutdated.
-func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) (backends.Reader, error) {
+func (c *Cluster) openBody(ctx context.Context, row metadata.Row, read reading) (source, error) {
 	p := patience{most: c.patience}
 	if read.impatient {
 		p.most = 0
 	}
 	for waited := false; ; waited = true {
-		body, from, err := c.openOnce(ctx, row, read)
+		body, err := c.openOnce(ctx, row, read)
 		if err == nil && waited && c.outdated(ctx, row) {
 			body.Close()
-			return nil, errOutdated
+			return source{}, errOutdated
 		}
 		if err == nil {
-			return p.body(ctx, body, from, row.Name, read), nil
+			return p.lend(ctx, body, row.Name, read), nil
 		}
 		if err := p.wait(ctx, err); err != nil {
-			return nil, err
+			return source{}, err
 		}
 	}
 }
@@ -107,14 +107,15 @@ func (c *Cluster) outdated(ctx context.Context, row metadata.Row) bool {
 	return err == nil && now != row || errors.Is(err, fs.ErrNotExist)
 }
 
-// body returns a body that its reader need not give up when its store does not go
+// lend returns a body that its reader need not give up when its store does not go
 // on. A file on a mount is its kernel's business, and leaves by sendfile.
-func (p patience) body(ctx context.Context, body backends.Reader, from backends.Backend, path string, read reading) backends.Reader {
-	if _, file := body.(io.WriterTo); file || from == nil || p.most <= 0 {
+func (p patience) lend(ctx context.Context, body source, path string, read reading) source {
+	if _, file := body.Reader.(io.WriterTo); file || body.from == nil || p.most <= 0 {
 		return body
 	}
 	p.answered()
-	return &enduring{Reader: body, ctx: ctx, from: from, path: path, reading: read, patience: p}
+	body.Reader = &enduring{Reader: body.Reader, ctx: ctx, from: body.from, path: path, reading: read, patience: p}
+	return body
 }
 
 // enduring is a body that is taken up where its store stopped: the same one, or

@@ -205,6 +205,39 @@ func TestReadsGoOnWithTheSameBody(t *testing.T) {
 	read("deleted")
 }
 
+// TestReadFileBeginsAnew where the body was replaced under it.
+func TestReadFileBeginsAnew(t *testing.T) {
+	store := &breaking{Memory: backendtest.NewMemory("second"), after: 3}
+	c := migrates(t, backendtest.NewMemory("first"), store)
+	c.patience = time.Hour
+	c.mustStore(t, "a", "0123456789abcdef")
+	store.change = func() {
+		store.after, store.change = 100, nil
+		c.mustStore(t, "a", "another body")
+	}
+	if data, err := c.ReadFile(t.Context(), "a"); err != nil || string(data) != "another body" {
+		t.Errorf("reads %q, %v", data, err)
+	}
+}
+
+// TestWithoutPatience: whoever waits himself asks once.
+func TestWithoutPatience(t *testing.T) {
+	s := nfsSettings(t, "sqlite")
+	createSchema(t, s)
+	s.DFS.StorePatience = time.Hour
+	store := &failing{}
+	c := open(t, s, WithoutPatience(), WithBackendWrapper(func(b backends.Backend) backends.Backend {
+		store.Memory = backendtest.NewMemory(b.Name())
+		store.err = &backends.Error{Backend: b.Name(), Op: "open", Path: "a", Kind: backends.ErrUnavailable, Retry: true}
+		b.Close()
+		return store
+	}))
+	c.mustStore(t, "a", "body")
+	if _, err := c.ReadFile(t.Context(), "a"); !errors.Is(err, store.err) || store.asked.Load() != 1 {
+		t.Errorf("%v, asked %d times", err, store.asked.Load())
+	}
+}
+
 // TestReadsThatNeverGoOn: a store that answers, but sends nothing, is waited for as
 // long as one that does not answer.
 func TestReadsThatNeverGoOn(t *testing.T) {

@@ -55,7 +55,15 @@ func (c *Cluster) ExistsStored(ctx context.Context, path string) (bool, error) {
 type File struct {
 	Row metadata.Row
 	backends.Reader
+
+	instead error
 }
+
+// Instead tells why the file is read from the store that its path migrates from
+// although nobody knows whether the one that it migrates to has it, too:
+// backends.ErrUnavailable if that one does not answer, another error if the first
+// answer of the two was taken. It is nil for all other files.
+func (f *File) Instead() error { return f.instead }
 
 // ReadOption changes what Open reads.
 type ReadOption func(*reading)
@@ -115,11 +123,12 @@ type wrapped struct {
 func (w wrapped) Read(p []byte) (int, error) { return w.through.Read(p) }
 
 // file makes a File of a row and its body.
-func (r reading) file(row metadata.Row, body backends.Reader) *File {
+func (r reading) file(row metadata.Row, body source) *File {
+	f := &File{Row: row, Reader: body.Reader, instead: body.instead}
 	if r.through != nil {
-		body = wrapped{body, r.through(body)}
+		f.Reader = wrapped{body.Reader, r.through(body.Reader)}
 	}
-	return &File{Row: row, Reader: body}
+	return f
 }
 
 // retryPause is how long a read or copy that met a change waits before it
@@ -229,8 +238,22 @@ func (c *Cluster) mendRead(ctx context.Context, row metadata.Row, body backends.
 }
 
 // ReadFile returns the whole contents of a live file. For anything that may
-// be large use Open.
+// be large use Open. A body that ends early or changes while it is read is read
+// again, up to MaxCopyRetries times.
 func (c *Cluster) ReadFile(ctx context.Context, path string) ([]byte, error) {
+	for attempt := 1; ; attempt++ {
+		data, err := c.readOnce(ctx, path)
+		again := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, backends.ErrChanged)
+		if !again || attempt >= c.retries {
+			return data, err
+		}
+		if err := sleep(ctx, retryPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Cluster) readOnce(ctx context.Context, path string) ([]byte, error) {
 	f, err := c.Open(ctx, path)
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func (c *Cluster) Restore(ctx context.Context, t metadata.Trashed) (metadata.Row
 		return metadata.Row{}, err
 	}
 	var to backends.Backend = c.stores
-	if c.Backend(t.Name) == t.Backend && !c.Migrates(t.Name) {
+	if c.Backend(t.Name) == t.Backend && c.MigratesFrom(t.Name) == "" {
 		to = from // the same store, which copies by itself
 	}
 	staged, info, err := backends.StageCopy(ctx, from, t.Location, to, t.Name)

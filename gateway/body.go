@@ -21,6 +21,7 @@ type body struct {
 	file *cluster.File
 
 	cancel context.CancelFunc // of what the file is read with; nil for data
+	guard  *guard             // of the store that it is read from
 
 	// Of a file that is not a local one: what arrived first.
 	h      *Handler
@@ -64,7 +65,7 @@ func (x *exchange) body(row knownRow, d decision) (*body, error) {
 // that is known, the database is asked once more.
 func (x *exchange) openBody(row knownRow, keep bool, options []cluster.ReadOption) (*body, error) {
 	g := x.guardOf(row.Name)
-	call := func(ctx context.Context) (*body, error) {
+	b, err := x.guarded(g, func(ctx context.Context) (*body, error) {
 		begun := time.Now()
 		f, err := x.files.OpenRow(ctx, row.Row, options...)
 		if err != nil {
@@ -81,14 +82,22 @@ func (x *exchange) openBody(row knownRow, keep bool, options []cluster.ReadOptio
 		b.row.Row = b.file.Row
 		b.fits = b.row.fits(b.file, x.now)
 		return b, b.begin(g, keep && b.row.Row == row.Row, begun, x.r.Method)
+	})
+	if err != nil {
+		return x.second(row, keep, options, err)
 	}
+	return b, nil
+}
+
+// guarded opens a body by call, with g before the store.
+func (x *exchange) guarded(g *guard, call func(context.Context) (*body, error)) (*body, error) {
 	ctx, cancel := context.WithCancel(x.r.Context())
-	b, err := open(ctx, g, call, (*body).Close)
+	b, err := open(ctx, g, call, judge, (*body).Close)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	b.cancel = cancel
+	b.cancel, b.guard = cancel, g
 	return b, nil
 }
 
@@ -163,11 +172,11 @@ func (x *exchange) inMemory(row metadata.Row) ([]byte, bool) {
 // writeTo sends the bytes of a stored body to w. The backend's own reader is
 // handed to the connection, so that the kernel can move the bytes of a local
 // file. Any other store must go on in time.
-func (b *body) writeTo(ctx context.Context, w io.Writer, g *guard) (sent int64, err error) {
+func (b *body) writeTo(ctx context.Context, w io.Writer) (sent int64, err error) {
 	if b.buffer == nil {
 		return io.Copy(w, b.file.Reader)
 	}
-	stalled := time.AfterFunc(g.timeout, b.cancel)
+	stalled := time.AfterFunc(b.guard.timeout, b.cancel)
 	defer stalled.Stop()
 	n, err := b.first, b.err
 	for {
@@ -182,10 +191,10 @@ func (b *body) writeTo(ctx context.Context, w io.Writer, g *guard) (sent int64, 
 		case err != nil:
 			return sent, err
 		}
-		stalled.Reset(g.timeout)
+		stalled.Reset(b.guard.timeout)
 		if n, err = b.file.Read(*b.buffer); err != nil && err != io.EOF && !stalled.Stop() {
-			err = g.timedOut()
-			g.record(ctx, err)
+			err = b.guard.timedOut()
+			b.guard.record(ctx, err)
 		}
 	}
 }

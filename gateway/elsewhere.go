@@ -11,20 +11,10 @@ import (
 	"example.com/ezdfs/internal/errorpage"
 )
 
-// migrator is Files that move from one store to another meanwhile.
-type migrator interface {
-	Migrates(path string) bool
-}
-
-func (h *Handler) migrates(path string) bool {
-	m, ok := h.files.(migrator)
-	return ok && m.Migrates(path)
-}
-
 // elsewhere answers requests for files that somebody else is to send: their
 // store after a redirect, or the web server in front.
 func (x *exchange) elsewhere(name string) (done bool, err error) {
-	if x.migrates(name) {
+	if x.migratesFrom(name) != "" {
 		return false, nil // nobody else knows where it lies by the time he looks
 	}
 	kind := x.redirectKind(name)

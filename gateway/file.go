@@ -129,7 +129,7 @@ func (x *exchange) copy(b *body, r byteRange) {
 		x.w.Write(b.data[r.start : r.start+r.length]) // who is gone needs no telling
 		return
 	}
-	n, err := b.writeTo(x.r.Context(), x.w, x.guardOf(b.row.Name))
+	n, err := b.writeTo(x.r.Context(), x.w)
 	if err == nil && n != r.length {
 		err = io.ErrUnexpectedEOF
 	}

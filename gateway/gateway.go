@@ -90,7 +90,7 @@ func New(files Files, o Options) *Handler {
 	}
 	h.bodies, _ = localcache.Open(localcache.Options{MemorySize: o.BodyCacheSize, Now: o.Now}) // without a directory nothing fails
 	h.buffers.New = func() any { buffer := make([]byte, bufferSize); return &buffer }
-	h.database = newGuard("database", breakerFailures, o.DBTimeout, o.RetryAfter, databaseQueries, o.Logger, databaseFault)
+	h.database = newGuard("database", o.DBTimeout, o.RetryAfter, databaseQueries, o.Logger, databaseFault)
 	for _, origin := range o.AllowOrigins {
 		h.origins[origin] = true
 	}

@@ -12,17 +12,17 @@ import (
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 )
 
-const (
-	// breakerFailures is how many failures in a row make a service be left alone.
-	breakerFailures = 5
-	// migratingFailures is that for paths that migrate. While the store that they
-	// migrate to is down, some of them are served all the same, and files that only
-	// that one has must not keep people from those.
-	migratingFailures = 50
-)
+// breakerFailures is how many failures in a row make a service be left alone.
+const breakerFailures = 5
 
 // errLeftAlone is why a service that failed again and again was not asked.
 var errLeftAlone = errors.New("it failed again and again and is left alone for a moment")
+
+// errBusy is why a service was not asked that answers too slowly.
+var errBusy = errors.New("too many requests wait for it")
+
+// errNoVerdict tells nothing of a service.
+var errNoVerdict = errors.New("no verdict")
 
 // guard stands before a service, the database or one of the stores, so that
 // one that is down or hangs takes nobody along: every call has a time to
@@ -38,13 +38,13 @@ type guard struct {
 	calls, failures atomic.Uint64
 }
 
-// newGuard returns a guard that leaves its service alone for delay after so many
+// newGuard returns a guard that leaves its service alone for delay after some
 // failures. fault makes an error of the service.
-func newGuard(name string, failures uint, timeout, delay time.Duration, slots int, logger *slog.Logger, fault func(error) error) *guard {
+func newGuard(name string, timeout, delay time.Duration, slots int, logger *slog.Logger, fault func(error) error) *guard {
 	g := &guard{name: name, timeout: timeout, fault: fault}
 	g.slots = bulkhead.New[any](uint(slots))
 	g.breaker = circuitbreaker.NewBuilder[any]().
-		WithFailureThreshold(failures).WithSuccessThreshold(1).WithDelay(delay).
+		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(delay).
 		OnOpen(func(e circuitbreaker.StateChangedEvent) {
 			if e.OldState == circuitbreaker.ClosedState { // not again after each look
 				logger.Warn("a service is left alone until it answers", "service", name, "next_look", delay)
@@ -66,7 +66,7 @@ func (g *guard) enter(ctx context.Context) error {
 	g.calls.Add(1)
 	if err := g.slots.AcquirePermitWithMaxWait(ctx, g.timeout); err != nil {
 		if ctx.Err() == nil {
-			err = g.fault(fmt.Errorf("too many requests wait for it: %w", err))
+			err = g.fault(fmt.Errorf("%w: %w", errBusy, err))
 		}
 		g.record(ctx, err)
 		return err
@@ -77,10 +77,11 @@ func (g *guard) enter(ctx context.Context) error {
 // record tells the breaker how a call ended. A client that went away before
 // there was an answer says nothing about the service.
 func (g *guard) record(ctx context.Context, err error) {
+	verdict := ctx.Err() == nil && err != errNoVerdict
 	switch {
-	case err == nil || ctx.Err() == nil && !unavailable(err):
+	case err == nil || verdict && !unavailable(err):
 		g.breaker.RecordSuccess()
-	case ctx.Err() == nil:
+	case verdict:
 		g.failures.Add(1)
 		g.breaker.RecordFailure()
 	case g.breaker.IsHalfOpen(): // it waits for a verdict: the next one may look
@@ -119,8 +120,9 @@ type outcome[T any] struct {
 // open calls a service that may not even heed its context, as a network mount
 // does whose server is gone. A call that takes too long is left behind with
 // its slot, and drop gets what it may still return; so what hangs is never
-// more than the slots. The caller ends ctx after an error.
-func open[T any](ctx context.Context, g *guard, call func(context.Context) (T, error), drop func(T)) (T, error) {
+// more than the slots. The caller ends ctx after an error. judge says what a value
+// tells of the service; nil means that it works.
+func open[T any](ctx context.Context, g *guard, call func(context.Context) (T, error), judge func(T) error, drop func(T)) (T, error) {
 	if err := g.enter(ctx); err != nil {
 		return *new(T), err
 	}
@@ -141,7 +143,11 @@ func open[T any](ctx context.Context, g *guard, call func(context.Context) (T, e
 	var result outcome[T]
 	select {
 	case result = <-results:
-		g.record(ctx, result.err)
+		verdict := result.err
+		if verdict == nil {
+			verdict = judge(result.value)
+		}
+		g.record(ctx, verdict)
 		return result.value, result.err
 	case <-ctx.Done():
 		result.err = ctx.Err()

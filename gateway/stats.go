@@ -46,17 +46,15 @@ func (g *guard) stats() ServiceStats {
 	return ServiceStats{Name: g.name, Down: g.down(), Calls: g.calls.Load(), Failures: g.failures.Load()}
 }
 
-// guardOf returns the guard of the store that holds a path. Paths that migrate have
-// one of their own: they are served while the store they migrate to is down.
-func (h *Handler) guardOf(path string) *guard {
-	name, failures := h.files.Backend(path), uint(breakerFailures)
-	if h.migrates(path) {
-		name, failures = name+" while migrating", migratingFailures
-	}
+// guardOf returns the guard of the store that holds a path.
+func (h *Handler) guardOf(path string) *guard { return h.guard(h.files.Backend(path)) }
+
+// guard returns the guard of a store.
+func (h *Handler) guard(name string) *guard {
 	if g, ok := h.stores.Load(name); ok {
 		return g.(*guard)
 	}
-	g, _ := h.stores.LoadOrStore(name, newGuard(name, failures, h.o.StoreTimeout, h.o.RetryAfter, h.o.StoreRequests, h.o.Logger,
+	g, _ := h.stores.LoadOrStore(name, newGuard(name, h.o.StoreTimeout, h.o.RetryAfter, h.o.StoreRequests, h.o.Logger,
 		func(err error) error {
 			return &backends.Error{Backend: name, Op: "open", Kind: backends.ErrUnavailable, Err: err}
 		}))

@@ -12,6 +12,7 @@ import (
 
 	"example.com/ezdfs/bulk"
 	"example.com/ezdfs/bulk/migrate"
+	"example.com/ezdfs/cluster"
 	"example.com/ezdfs/metadata"
 	"example.com/ezdfs/settings"
 )
@@ -86,7 +87,7 @@ not come to an end. After --delete-source {"source": {...}} follows, and after
 			}
 			return a.withCluster(cmd.Context(), func(s session) error {
 				return f.run(cmd.Context(), a, s, args[0])
-			})
+			}, cluster.WithoutPatience())
 		},
 	}
 	f.addTo(c)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/ezdfs/bulk"
+	"example.com/ezdfs/cluster"
 )
 
 func newUnclusterize(a *app) *cobra.Command {
@@ -32,7 +33,7 @@ With --json one document for each file that failed, and {"summary": {...}}.`,
 				return r.run(cmd.Context(), func(ctx context.Context) error {
 					return bulk.Unclusterize(ctx, s.Cluster, options)
 				})
-			})
+			}, cluster.WithoutPatience())
 		},
 	}
 	c.Flags().StringSliceVar(&options.SkipScopes, "skip-scope", nil, "`SCOPES` to leave out")
