@@ -45,13 +45,18 @@ type slowStore struct {
 }
 
 // headStart is how long a store is waited for alone: not at all while it is known
-// to be slow. When that is over one reader finds out whether it still is.
-func (s *slowStore) headStart() time.Duration {
+// to be slow. When that is over one reader finds out whether it still is. seen is
+// what lateFor takes.
+func (s *slowStore) headStart() (alone time.Duration, seen int64) {
 	until, now := s.until.Load(), time.Now()
-	if until != 0 && (now.UnixNano() < until || !s.until.CompareAndSwap(until, now.Add(slowFor).UnixNano())) {
-		return 0
+	if until == 0 {
+		return secondAfter, 0
 	}
-	return secondAfter
+	next := now.Add(slowFor).UnixNano()
+	if now.UnixNano() < until || !s.until.CompareAndSwap(until, next) {
+		return 0, until
+	}
+	return secondAfter, next
 }
 
 // judge notes how a store did that was waited for alone. What it did when both
@@ -64,6 +69,12 @@ func (s *slowStore) judge(alone time.Duration, answered bool) {
 	case s.until.Load() != 0:
 		s.until.Store(0)
 	}
+}
+
+// lateFor notes that a store did not answer in its head start, and reports whether
+// that is news: of all who waited for it at the same time one says so.
+func (s *slowStore) lateFor(alone time.Duration, seen int64) bool {
+	return alone > 0 && s.until.CompareAndSwap(seen, time.Now().Add(slowFor).UnixNano())
 }
 
 // source is a body and where it comes from.
@@ -97,6 +108,9 @@ func (c *Cluster) openOnce(ctx context.Context, row metadata.Row, read reading) 
 	// between. Each store is asked by itself, so that one that hangs is known.
 	for _, b := range []backends.Backend{route.From, route.Backend} {
 		if errors.Is(got.err, fs.ErrNotExist) {
+			if b == route.From && read.onSecond != nil {
+				read.onSecond()
+			}
 			got = c.slow.start(ctx, on(b)).wait(ctx)
 		}
 	}
@@ -126,7 +140,7 @@ func (c *Cluster) OpenSecond(ctx context.Context, row metadata.Row, options ...R
 // body. When both fail, the error is the first's.
 func (c *Cluster) openEither(ctx context.Context, first, second opener) *opened {
 	store := c.slow.of(first.from.Name())
-	alone := store.headStart()
+	alone, seen := store.headStart()
 	a := c.slow.start(ctx, first)
 	timer := time.NewTimer(alone)
 	defer timer.Stop()
@@ -156,9 +170,8 @@ func (c *Cluster) openEither(ctx context.Context, first, second opener) *opened 
 			if other.err != nil {
 				return a.wait(ctx)
 			}
-			store.judge(alone, false)
 			a.discard()
-			if other.instead = errFaster; alone > 0 {
+			if other.instead = errFaster; store.lateFor(alone, seen) {
 				other.instead = store.silent()
 			}
 			return other

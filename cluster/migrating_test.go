@@ -139,7 +139,7 @@ func TestReadsWhileTheNewStoreHangs(t *testing.T) {
 			t.Errorf("reads %q, %v", data, err)
 		}
 	}
-	if c.slow.of("first").headStart() != 0 {
+	if alone, _ := c.slow.of("first").headStart(); alone != 0 {
 		t.Error("the next reader waits as long for a store that is known to hang")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -293,7 +293,7 @@ func TestHeadStart(t *testing.T) {
 		s := new(slowStore)
 		wants := func(when string, want time.Duration) {
 			t.Helper()
-			if got := s.headStart(); got != want {
+			if got, _ := s.headStart(); got != want {
 				t.Errorf("%s: waits for %v, want %v", when, got, want)
 			}
 		}

@@ -71,6 +71,7 @@ type ReadOption func(*reading)
 type reading struct {
 	offset, length int64
 	expired, fresh bool
+	onSecond       func()                    // nil for none
 	impatient      bool                      // fails where its store does not answer
 	through        func(io.Reader) io.Reader // nil for none
 }
@@ -107,6 +108,12 @@ func WithExpired() ReadOption {
 // Fresh asks the database for the row, whatever the caches know.
 func Fresh() ReadOption {
 	return func(r *reading) { r.fresh = true }
+}
+
+// OnSecond calls told before the store that a path migrates from is asked for what
+// the one that it migrates to says it does not have.
+func OnSecond(told func()) ReadOption {
+	return func(r *reading) { r.onSecond = told }
 }
 
 // Through reads the body by way of wrap's reader, to slow it down, say.

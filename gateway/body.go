@@ -65,7 +65,8 @@ func (x *exchange) body(row knownRow, d decision) (*body, error) {
 // that is known, the database is asked once more.
 func (x *exchange) openBody(row knownRow, keep bool, options []cluster.ReadOption) (*body, error) {
 	g := x.guardOf(row.Name)
-	b, err := x.guarded(g, func(ctx context.Context) (*body, error) {
+	judge, options := x.judgeOf(row.Name, options)
+	b, err := x.guarded(g, judge, func(ctx context.Context) (*body, error) {
 		begun := time.Now()
 		f, err := x.files.OpenRow(ctx, row.Row, options...)
 		if err != nil {
@@ -89,8 +90,9 @@ func (x *exchange) openBody(row knownRow, keep bool, options []cluster.ReadOptio
 	return b, nil
 }
 
-// guarded opens a body by call, with g before the store.
-func (x *exchange) guarded(g *guard, call func(context.Context) (*body, error)) (*body, error) {
+// guarded opens a body by call, with g before the store, which judge says how it
+// fared.
+func (x *exchange) guarded(g *guard, judge func(*body, error) error, call func(context.Context) (*body, error)) (*body, error) {
 	ctx, cancel := context.WithCancel(x.r.Context())
 	b, err := open(ctx, g, call, judge, (*body).Close)
 	if err != nil {

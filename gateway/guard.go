@@ -103,7 +103,7 @@ func ask[T any](ctx context.Context, g *guard, call func(context.Context) (T, er
 	defer g.slots.ReleasePermit()
 	limited, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	value, err := call(limited)
+	value, err := recovered(limited, call)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		err = g.timedOut()
 	}
@@ -122,7 +122,7 @@ type outcome[T any] struct {
 // its slot, and drop gets what it may still return; so what hangs is never
 // more than the slots. The caller ends ctx after an error. judge says what a value
 // tells of the service; nil means that it works.
-func open[T any](ctx context.Context, g *guard, call func(context.Context) (T, error), judge func(T) error, drop func(T)) (T, error) {
+func open[T any](ctx context.Context, g *guard, call func(context.Context) (T, error), judge func(T, error) error, drop func(T)) (T, error) {
 	if err := g.enter(ctx); err != nil {
 		return *new(T), err
 	}
@@ -143,11 +143,7 @@ func open[T any](ctx context.Context, g *guard, call func(context.Context) (T, e
 	var result outcome[T]
 	select {
 	case result = <-results:
-		verdict := result.err
-		if verdict == nil {
-			verdict = judge(result.value)
-		}
-		g.record(ctx, verdict)
+		g.record(ctx, judge(result.value, result.err))
 		return result.value, result.err
 	case <-ctx.Done():
 		result.err = ctx.Err()
@@ -155,7 +151,7 @@ func open[T any](ctx context.Context, g *guard, call func(context.Context) (T, e
 		result.err = g.timedOut()
 	}
 	close(left)
-	g.record(ctx, result.err)
+	g.record(ctx, judge(result.value, result.err))
 	return result.value, result.err
 }
 

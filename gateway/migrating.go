@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"example.com/ezdfs/backends"
@@ -30,12 +32,31 @@ func (h *Handler) migratesFrom(path string) string {
 
 // judge says what a body tells of the store that it should have come from: that it
 // does not answer, where the cluster took the one that the path migrates from.
-func judge(b *body) error {
+func judge(b *body, err error) error {
+	if err != nil {
+		return err
+	}
 	instead := b.file.Instead()
 	if instead == nil || errors.Is(instead, backends.ErrUnavailable) {
 		return instead
 	}
 	return errNoVerdict
+}
+
+// judgeOf returns what judges an opening of a path, and the options that it takes.
+// What becomes of it tells nothing of a store that has answered, namely that the
+// file has yet to migrate.
+func (x *exchange) judgeOf(path string, options []cluster.ReadOption) (func(*body, error) error, []cluster.ReadOption) {
+	if x.migratesFrom(path) == "" {
+		return judge, options
+	}
+	var second atomic.Bool
+	return func(b *body, err error) error {
+		if err != nil && second.Load() {
+			return errNoVerdict
+		}
+		return judge(b, err)
+	}, append(slices.Clip(options), cluster.OnSecond(func() { second.Store(true) }))
 }
 
 // second opens a body on the store that its path migrates from, while the one that
@@ -47,7 +68,7 @@ func (x *exchange) second(row knownRow, keep bool, options []cluster.ReadOption,
 		return nil, reason
 	}
 	g := x.guard(from)
-	b, err := x.guarded(g, func(ctx context.Context) (*body, error) {
+	b, err := x.guarded(g, judge, func(ctx context.Context) (*body, error) {
 		begun := time.Now()
 		f, err := x.files.(migrator).OpenSecond(ctx, row.Row, options...)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,7 +91,10 @@ func TestFilesThatMigrateToAStoreThatIsDown(t *testing.T) {
 		h := gateway.New(s, gateway.Options{StoreTimeout: time.Second, StoreRequests: 4, RetryAfter: 5 * time.Second})
 		var all sync.WaitGroup
 		for range 100 {
-			all.Go(func() { status(h, "/dead/storage/migrating/new") })
+			all.Go(func() {
+				status(h, "/dead/storage/migrating/new")
+				status(h, "/dead/storage/file")
+			})
 		}
 		all.Wait()
 		begin := time.Now()
@@ -115,64 +119,136 @@ func TestFilesThatMigrateToAStoreThatIsDown(t *testing.T) {
 	})
 }
 
-// switchable is a store that opens nothing while it is down.
-type switchable struct {
+// hooked is a store that does something before it opens a body.
+type hooked struct {
 	backends.Backend
-	down atomic.Bool
+	before atomic.Pointer[func(ctx context.Context) error]
 }
 
-func (s *switchable) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
-	if s.down.Load() {
-		return nil, &backends.Error{Backend: s.Name(), Op: "open", Path: path, Kind: backends.ErrUnavailable, Retry: true}
+func (s *hooked) Open(ctx context.Context, path string, offset, length int64) (backends.Reader, error) {
+	if before := s.before.Load(); before != nil {
+		if err := (*before)(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return s.Backend.Open(ctx, path, offset, length)
 }
 
-// TestTheOldStoreServesWhatItStillHas, through a cluster: what it gives, since the
-// new one does not answer, is no sign that the new one works.
-func TestTheOldStoreServesWhatItStillHas(t *testing.T) {
+func isDown(context.Context) error {
+	return &backends.Error{Backend: "test", Op: "open", Kind: backends.ErrUnavailable, Retry: true}
+}
+
+func hangs(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// halfMigrated returns a cluster with files that both stores of a migration have,
+// only the new one, only the old one, and that do not migrate.
+func halfMigrated(t *testing.T) (c *cluster.Cluster, fresh, old *hooked) {
+	t.Helper()
 	s := loadSettings(t, "DFSBackend=eZDFSFileHandlerDFSDispatcher\n[DispatchableDFS]\n"+
-		"PathBackends[var/storage]=nfs:new\nMigrateFrom[var/storage]=nfs\n[nfs:new]\nMountPointPath=new\n")
-	for _, dir := range []string{"new/var", "mount/var/storage"} {
+		"PathBackends[var/storage]=nfs:new\nPathBackends[var/x]=nfs:new\nMigrateFrom[var/storage]=nfs\n[nfs:new]\nMountPointPath=new\n")
+	for _, dir := range []string{"new/var", "mount/var"} {
 		if err := os.MkdirAll(filepath.Join(s.Root, dir), 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var fresh *switchable
-	c := newCluster(t, s, cluster.WithBackendWrapper(func(b backends.Backend) backends.Backend {
-		if b.Name() != "nfs:new" {
-			return b
-		}
-		fresh = &switchable{Backend: b}
-		return fresh
+	stores := map[string]*hooked{}
+	c = newCluster(t, s, cluster.WithBackendWrapper(func(b backends.Backend) backends.Backend {
+		stores[b.Name()] = &hooked{Backend: b}
+		return stores[b.Name()]
 	}))
-	row := store(t, c, "var/storage/a", "both have it")
-	store(t, c, "var/storage/b", "only the new one has it")
-	old := filepath.Join(s.Root, "mount/var/storage/a")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(old), 0o777), os.WriteFile(old, []byte("both have it"), 0o666), os.Chtimes(old, row.ModTime(), row.ModTime())); err != nil {
-		t.Fatal(err)
-	}
-	h := gateway.New(c, gateway.Options{RetryAfter: time.Hour})
-	wants := func(a, b int, down bool) {
-		t.Helper()
-		for range 10 {
-			if w := get(t, h, "GET", "/var/storage/a"); w.Code != a || a == 200 && w.Body.String() != "both have it" {
-				t.Fatalf("%d %q", w.Code, w.Body)
-			}
-			if got := status(h, "/var/storage/b"); got != b {
-				t.Fatalf("what only the new one has: %d, want %d", got, b)
-			}
+	for _, name := range []string{"var/storage/both", "var/storage/new", "var/storage/old", "var/x/never"} {
+		row := store(t, c, name, name)
+		file := filepath.Join(s.Root, "mount", name)
+		var err error
+		if name == "var/storage/both" || name == "var/storage/old" {
+			err = errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(name), 0o666), os.Chtimes(file, row.ModTime(), row.ModTime()))
 		}
-		for _, service := range h.Stats().Services {
-			if want := down && service.Name == "nfs:new"; service.Down != want {
-				t.Errorf("%s is left alone: %v, want %v", service.Name, service.Down, want)
-			}
+		if name == "var/storage/old" {
+			err = errors.Join(err, os.Remove(filepath.Join(s.Root, "new", name)))
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
-	wants(200, 200, false)
-	fresh.down.Store(true)
-	wants(200, 503, true)
-	fresh.down.Store(false)
-	h = gateway.New(c, gateway.Options{RetryAfter: time.Hour})
-	wants(200, 200, false)
+	return c, stores["nfs:new"], stores["nfs"]
+}
+
+// serves wants these statuses of files, and their bodies where they are served.
+func serves(t *testing.T, h http.Handler, want map[string]int) {
+	t.Helper()
+	for name, code := range want {
+		if w := get(t, h, "GET", "/"+name); w.Code != code || code == 200 && w.Body.String() != name {
+			t.Errorf("%s: %d %q, want %d", name, w.Code, w.Body, code)
+		}
+	}
+}
+
+// many asks for a file by some at once.
+func many(h http.Handler, name string) {
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() { status(h, "/"+name) })
+	}
+	all.Wait()
+}
+
+var migratingOptions = gateway.Options{RetryAfter: time.Hour, StoreTimeout: 5 * time.Second, PublicPrefixes: []string{"var/x"}}
+
+// TestTheOldStoreServesWhatItStillHas: what it gives, since the new one does not
+// answer, is no sign that the new one works.
+func TestTheOldStoreServesWhatItStillHas(t *testing.T) {
+	c, fresh, _ := halfMigrated(t)
+	h := gateway.New(c, migratingOptions)
+	serves(t, h, map[string]int{"var/storage/both": 200, "var/storage/new": 200, "var/storage/old": 200, "var/x/never": 200})
+	down := isDown
+	fresh.before.Store(&down)
+	for range 10 {
+		serves(t, h, map[string]int{"var/storage/both": 200, "var/storage/new": 503, "var/storage/old": 200, "var/x/never": 503})
+	}
+	for _, service := range h.Stats().Services {
+		if want := strings.HasPrefix(service.Name, "nfs:new"); service.Down != want {
+			t.Errorf("%s is left alone: %v, want %v", service.Name, service.Down, want)
+		}
+	}
+	for method, lines := range map[string][]string{"HEAD": nil, "GET": {"Range: bytes=1-2"}} {
+		if w := get(t, h, method, "/var/storage/both", lines...); w.Code >= 300 || method == "GET" && w.Body.String() != "ar" {
+			t.Errorf("%s: %d %q", method, w.Code, w.Body)
+		}
+	}
+	if w := get(t, h, "GET", "/var/storage/both", "Range: bytes=0-0,2-3"); w.Code != 206 || !strings.Contains(w.Body.String(), "\r\n\r\nr/\r\n") {
+		t.Errorf("parts: %d %q", w.Code, w.Body)
+	}
+}
+
+// TestTheOldStoreTakesNothingAlong but what it alone has.
+func TestTheOldStoreTakesNothingAlong(t *testing.T) {
+	for name, how := range map[string]func(context.Context) error{"down": isDown, "hangs": hangs} {
+		t.Run(name, func(t *testing.T) {
+			c, _, old := halfMigrated(t)
+			o := migratingOptions
+			o.StoreTimeout = time.Second
+			h := gateway.New(c, o)
+			old.before.Store(&how)
+			many(h, "var/storage/old")
+			serves(t, h, map[string]int{"var/storage/both": 200, "var/storage/new": 200, "var/storage/old": 503, "var/x/never": 200})
+		})
+	}
+}
+
+// TestAHiccupOfTheNewStore is no outage, however many met it.
+func TestAHiccupOfTheNewStore(t *testing.T) {
+	c, fresh, _ := halfMigrated(t)
+	h := gateway.New(c, migratingOptions)
+	until := time.Now().Add(1100 * time.Millisecond)
+	hiccup := func(ctx context.Context) error {
+		time.Sleep(time.Until(until))
+		return ctx.Err()
+	}
+	fresh.before.Store(&hiccup)
+	many(h, "var/storage/both")
+	fresh.before.Store(nil)
+	serves(t, h, map[string]int{"var/storage/both": 200, "var/storage/new": 200, "var/storage/old": 200, "var/x/never": 200})
 }

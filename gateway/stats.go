@@ -46,8 +46,15 @@ func (g *guard) stats() ServiceStats {
 	return ServiceStats{Name: g.name, Down: g.down(), Calls: g.calls.Load(), Failures: g.failures.Load()}
 }
 
-// guardOf returns the guard of the store that holds a path.
-func (h *Handler) guardOf(path string) *guard { return h.guard(h.files.Backend(path)) }
+// guardOf returns the guard of the store that holds a path. Paths that migrate have
+// one of their own: it is a second store, too, that they may wait for.
+func (h *Handler) guardOf(path string) *guard {
+	name := h.files.Backend(path)
+	if h.migratesFrom(path) != "" {
+		name += " while migrating"
+	}
+	return h.guard(name)
+}
 
 // guard returns the guard of a store.
 func (h *Handler) guard(name string) *guard {
