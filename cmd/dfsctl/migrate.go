@@ -30,11 +30,7 @@ type migrateFlags struct {
 	status       bool
 }
 
-func newMigrate(a *app) *cobra.Command {
-	var f migrateFlags
-	c := &cobra.Command{
-		Use: "migrate PREFIX --from BACKEND --to BACKEND", Short: "Move files to another store while they are served", Args: arguments(0, 1),
-		Long: `Copy the files whose path begins with PREFIX to another store. Meanwhile the
+const migrateHelp = `Copy the files whose path begins with PREFIX to another store. Meanwhile the
 cluster serves and changes them: a file that is not copied yet is read where it
 lies, a new one is stored where the rule says. For that the rules of all hosts
 have to name both stores, in [DispatchableDFS] of file.ini:
@@ -75,7 +71,13 @@ finds missing is exit code 4. With --json one document for each file that
 failed, and at the end {"migration": {...}}, which has the counts of the whole
 pass, and the pace and the slowest files of this run; "unfinished" where it did
 not come to an end. After --delete-source {"source": {...}} follows, and after
---finish {"removed": [...]}, the lines that are gone.`,
+--finish {"removed": [...]}, the lines that are gone.`
+
+func newMigrate(a *app) *cobra.Command {
+	var f migrateFlags
+	c := &cobra.Command{
+		Use: "migrate PREFIX --from BACKEND --to BACKEND", Short: "Move files to another store while they are served", Args: arguments(0, 1),
+		Long: migrateHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(args); err != nil {
 				return err
